@@ -1,10 +1,9 @@
 /* Losses and their gradients: small matrices, in double precision, on one thread, with the same
  * code on every processor. */
 #include "check.h"
+#include "sum_plan.h"
 
 #include <math.h>
-
-enum { PIXELS = 64 }; /* pixels of a map that are processed at a time */
 
 static int32_t check_labels(int64_t count, int32_t classes, const int32_t *labels) {
   for (int64_t i = 0; i < count; i++)
@@ -27,12 +26,13 @@ static double weight_of(const float *weights, int64_t sample) {
 }
 
 /*
- * Up to PIXELS pixels of one sample whose maps are `stride` values apart. Returns the sum over the
- * pixels of -log softmax(s)[label], and sets ds[j] = weight (softmax(s)[j] - [j = label]) / total.
+ * Up to LOSS_PIXELS pixels of one sample whose maps are `stride` values apart. Returns the sum over
+ * the pixels of -log softmax(s)[label], and sets ds[j] = weight (softmax(s)[j] - [j = label]) /
+ * total.
  */
 static double softmax_pixels(const float *s, int32_t classes, int64_t stride, int64_t pixels,
                              const int32_t *labels, double weight, double total, float *ds) {
-  double max[PIXELS], sum[PIXELS] = {0.0}, loss = 0.0;
+  double max[LOSS_PIXELS], sum[LOSS_PIXELS] = {0.0}, loss = 0.0;
   for (int64_t p = 0; p < pixels; p++) max[p] = s[p];
   for (int32_t j = 1; j < classes; j++)
     for (int64_t p = 0; p < pixels; p++) {
@@ -50,21 +50,19 @@ static double softmax_pixels(const float *s, int32_t classes, int64_t stride, in
   return loss;
 }
 
-enum { KEPT = 256 }; /* exponentials of a row that are stored instead of recomputed */
-
 /* The same for a sample that is one vector. */
 static double softmax_row(const float *s, int32_t classes, int32_t label, double weight,
                           double total, float *ds) {
-  double max = s[0], sum = 0.0, kept[KEPT];
+  double max = s[0], sum = 0.0, kept[LOSS_KEPT];
   for (int32_t j = 1; j < classes; j++)
     if (!(s[j] <= max)) max = s[j];
   for (int32_t j = 0; j < classes; j++) {
     const double e = exp(s[j] - max);
-    if (j < KEPT) kept[j] = e;
+    if (j < LOSS_KEPT) kept[j] = e;
     sum += e;
   }
   for (int32_t j = 0; j < classes && ds != NULL; j++) {
-    const double e = j < KEPT ? kept[j] : exp(s[j] - max);
+    const double e = j < LOSS_KEPT ? kept[j] : exp(s[j] - max);
     ds[j] = (float)(weight * (e / sum - (j == label ? 1.0 : 0.0)) / total);
   }
   return log(sum) - (s[label] - max);
@@ -95,8 +93,8 @@ static double softmax_cross_entropy(const loss_call *call, const int32_t *labels
     const int32_t *label = labels + i * pixels;
     const double weight = weight_of(call->weights, i);
     if (pixels == 1) sum += weight * softmax_row(s, classes, *label, weight, total, ds);
-    for (int64_t p = 0; p < pixels && pixels > 1; p += PIXELS) {
-      const int64_t some = pixels - p < PIXELS ? pixels - p : PIXELS;
+    for (int64_t p = 0; p < pixels && pixels > 1; p += LOSS_PIXELS) {
+      const int64_t some = pixels - p < LOSS_PIXELS ? pixels - p : LOSS_PIXELS;
       sum += weight * softmax_pixels(s + p, classes, pixels, some, label + p, weight, total,
                                      ds == NULL ? NULL : ds + p);
     }

@@ -1,16 +1,19 @@
 /* Batch normalisation against its definition in double precision. */
-#include "harness.h"
+#include "batch_norm_plan.h"
+#include "parts.h"
+#include "sum_plan.h"
 
 typedef struct norm_case {
   int32_t n, c, h, w, x_halo, y_halo, dx_halo, dy_halo, flags;
   float offset; /* added to all values: a large mean must not degrade the statistics */
+  int32_t seed;
 } norm_case;
 
 static const norm_case cases[] = {
-    {1, 1, 1, 1, 0, 0, 0, 0, 0, 0.0f},           {2, 16, 3, 4, 0, 0, 0, 0, 0, 0.0f},
-    {3, 17, 5, 7, 1, 2, 0, 3, RELU, 0.0f},       {3, 17, 5, 7, 1, 2, 0, 3, RELU6, 2.0f},
-    {5, 33, 6, 4, 0, 1, 1, 0, LEAKY_RELU, 0.0f}, {5, 33, 8, 6, 0, 1, 1, 0, 0, 100.0f},
-    {40, 20, 14, 14, 1, 1, 1, 1, RELU, -3.0f},   {1, 3, 9, 1, 0, 0, 0, 0, 0, 1000.0f},
+    {1, 1, 1, 1, 0, 0, 0, 0, 0, 0.0f, 0},           {2, 16, 3, 4, 0, 0, 0, 0, 0, 0.0f, 0},
+    {3, 17, 5, 7, 1, 2, 0, 3, RELU, 0.0f, 0},       {3, 17, 5, 7, 1, 2, 0, 3, RELU6, 2.0f, 0},
+    {5, 33, 6, 4, 0, 1, 1, 0, LEAKY_RELU, 0.0f, 0}, {5, 33, 8, 6, 0, 1, 1, 0, 0, 100.0f, 0},
+    {40, 20, 14, 14, 1, 1, 1, 1, RELU, -3.0f, 0},   {1, 3, 9, 1, 0, 0, 0, 0, 0, 1000.0f, 0},
 };
 
 enum { CHANNEL_VECTORS = 6 }; /* mean, inverse std, running mean and variance, dscale, dshift */
@@ -105,8 +108,8 @@ static problem problem_of(const norm_case *t) {
   p.sum.operations |= CN_ADD;
   p.sum.add = p.norm.dx;
   cn_tensor *slices[] = {&p.norm.x, &p.norm.y, &p.norm.dx, &p.norm.dy, &p.sum.add};
-  for (int i = 0; (t - cases) % 2 != 0 && i < 5; i++) *slices[i] = as_slice(*slices[i]);
-  seed_values((uint64_t)(t - cases) + 7);
+  for (int i = 0; t->seed % 2 != 0 && i < 5; i++) *slices[i] = as_slice(*slices[i]);
+  seed_values((uint64_t)t->seed + 7);
   p.x = new_reals(p.count);
   for (int64_t i = 0; i < p.count; i++) p.x[i] += t->offset;
   p.dy = new_reals(p.count);
@@ -222,25 +225,68 @@ static void check_outputs(const problem *p, const outputs *o, const cn_context *
   free(plain);
 }
 
+static void run_case(const norm_case *t) {
+  problem p = problem_of(t);
+  for (int set = 0; set < instruction_sets(); set++) {
+    outputs first = {0};
+    for (int j = 0; j < THREAD_COUNTS; j++) {
+      const cn_context context = context_of(set, thread_counts[j]);
+      outputs o = run(&context, &p);
+      if (j == 0) {
+        check_outputs(&p, &o, &context);
+        first = o;
+        continue;
+      }
+      check_same_bits("batch norm", first.all, o.all, o.floats);
+      free(o.all);
+    }
+    free(first.all);
+  }
+  free_problem(&p);
+}
+
+/* How a case is divided: samples into chunks, the rows of a chunk into leaves, the pixels of a row
+ * into pieces. */
+typedef division (*divide)(const norm_case *t);
+
+static division chunks_of(const norm_case *t) { return in_parts(t->n, batch_norm_chunks(t->n)); }
+
+static division leaves_of(const norm_case *t) {
+  return in_pieces(t->n / batch_norm_chunks(t->n) * t->h, LEAF_TERMS);
+}
+
+static division pieces_of(const norm_case *t) { return in_pieces(t->w, NORM_PIECE); }
+
+static division statistics_of(const norm_case *t) { return in_pieces(t->w, STATISTICS_PIECE); }
+
+/* Tests the first size in 1..2000 that is divided as wanted, with one to four blocks of channels:
+ * the number of samples, or of rows or columns of two. */
+static void every_division_is_covered(const char *what, divide of) {
+  for (int k = 0; k < WANTED; k++) {
+    bool found = false;
+    for (int32_t i = 1; i <= 2000 && !found; i++) {
+      norm_case t = {.n = 2, .h = 2, .w = i, .offset = 0.5f, .seed = i};
+      if (of == leaves_of) t = (norm_case){.n = 2, .h = i, .w = 3, .y_halo = 1, .seed = i};
+      if (of == chunks_of) t = (norm_case){.n = i, .h = 3, .w = 5, .flags = RELU, .seed = i};
+      found = is_wanted(of(&t), k);
+      for (int32_t blocks = 1; blocks <= 4 && found; blocks++) {
+        t.c = 16 * blocks - (blocks == 2 ? 5 : 0);
+        run_case(&t);
+      }
+    }
+    CHECK(found, "%s: no shape has %s", what, wanted_names[k]);
+  }
+}
+
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    problem p = problem_of(&cases[i]);
-    for (int set = 0; set < instruction_sets(); set++) {
-      outputs first = {0};
-      for (int j = 0; j < THREAD_COUNTS; j++) {
-        const cn_context context = context_of(set, thread_counts[j]);
-        outputs o = run(&context, &p);
-        if (j == 0) {
-          check_outputs(&p, &o, &context);
-          first = o;
-          continue;
-        }
-        check_same_bits("batch norm", first.all, o.all, o.floats);
-        free(o.all);
-      }
-      free(first.all);
-    }
-    free_problem(&p);
+    norm_case t = cases[i];
+    t.seed = (int32_t)i;
+    run_case(&t);
   }
+  every_division_is_covered("chunks of samples", chunks_of);
+  every_division_is_covered("leaves of rows", leaves_of);
+  every_division_is_covered("pieces of rows", pieces_of);
+  every_division_is_covered("pieces of statistics", statistics_of);
   return verdict("batch_norm");
 }

@@ -1,5 +1,6 @@
 /* Copies of channels, and the bias operations of a tensor, against loops in plain order. */
-#include "harness.h"
+#include "parts.h"
+#include "sum_plan.h"
 
 typedef struct copy_case {
   int32_t n, h, w;
@@ -82,6 +83,28 @@ static void a_bias_is_added_and_its_gradient_summed(const cn_context *context) {
     }
 }
 
+/* Whole numbers, whose sums are exact, in one leaf of a pairwise sum and in several. */
+static void a_bias_gradient_sums_every_leaf(const cn_context *context) {
+  for (int k = 0; k < WANTED; k++) {
+    bool found = false;
+    for (int32_t n = 1; n <= 40 && !found; n++) {
+      const cn_tensor t = {19, 3, 7, 1, CN_BLOCKED, CN_FLOAT32, 0};
+      const int64_t area = (int64_t)t.h * t.w, count = n * t.c * area;
+      found = is_wanted(in_pieces(n * area, LEAF_TERMS), k);
+      if (!found) continue;
+      float *plain = new_integers(count, 9), *dy = new_tensor(&t, n, plain), *db = new_floats(32);
+      tracked_sum sums[19] = {{.terms = 0}};
+      for (int64_t i = 0; i < count; i++) add_term(&sums[i / area % t.c], plain[i]);
+      CHECK(cn_bias_gradient(context, &t, n, dy, db) == CN_OK, "gradient");
+      check_sums("leaves of a bias gradient", sums, db, t.c, true);
+      free(plain);
+      free(dy);
+      free(db);
+    }
+    CHECK(found, "bias gradient: no shape has %s", wanted_names[k]);
+  }
+}
+
 int main(void) {
   for (int set = 0; set < instruction_sets(); set++)
     for (int i = 0; i < THREAD_COUNTS; i++) {
@@ -89,6 +112,7 @@ int main(void) {
       seed_values(5);
       channels_are_copied(&context);
       a_bias_is_added_and_its_gradient_summed(&context);
+      a_bias_gradient_sums_every_leaf(&context);
     }
   return verdict("channels");
 }

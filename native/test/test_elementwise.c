@@ -264,8 +264,10 @@ static void dropout_follows_its_counters(const cn_context *context) {
 /* ---- Runs of floats -------------------------------------------------------------------------- */
 
 static void runs_touch_exactly_their_floats(const cn_context *context) {
-  static const int64_t counts[] = {0, 1, 15, 33, 4096, 20001};
-  for (int i = 0; i < 6; i++) {
+  /* Less than one item of work, one, two, eight, and several of which the last is smaller. */
+  static const int64_t counts[] = {
+      0, 1, 33, CN_SUM_RUN, 2 * CN_SUM_RUN, 8 * CN_SUM_RUN, 4 * CN_SUM_RUN + 3617};
+  for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
     const int64_t count = counts[i];
     float *src = new_reals(count + 2), *dst = new_reals(count + 2);
     float *expected = new_floats(count + 2);

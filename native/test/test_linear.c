@@ -1,5 +1,6 @@
 /* The three passes of the linear layer against double-precision loops. */
-#include "harness.h"
+#include "conv_plan.h"
+#include "parts.h"
 
 typedef struct linear_case {
   int32_t n, c, h, w, outputs, flags;
@@ -93,7 +94,7 @@ static problem problem_of(const linear_case *t, data_kind data) {
                .y = {.c = t->outputs, .h = 1, .w = 1, .layout = CN_FLAT}};
   p.features = (int64_t)t->c * t->h * t->w;
   p.w_count = p.features * t->outputs;
-  seed_values((uint64_t)(t - cases) + 100);
+  seed_values((uint64_t)t->n * 31 + (uint64_t)t->outputs);
   p.xs = exact ? new_integers(t->n * p.features, 4) : new_reals(t->n * p.features);
   p.w = exact ? new_integers(p.w_count, 3) : new_reals(p.w_count);
   p.dy =
@@ -253,6 +254,75 @@ static void long_sums_of_equal_terms_stay_within_the_bound(void) {
 
 enum { MOST_SPECIAL = 100000 }; /* products of cases with special values */
 
+/* How a case is divided: the samples of dw into chunks, dw into panels of features and of outputs,
+ * and the outputs that dx of a few samples sums. */
+typedef division (*divide)(const linear_case *t);
+
+static weights_plan plan_of(const linear_case *t) {
+  const cn_linear linear = linear_of(t->c, t->h, t->w, t->outputs);
+  const conv_shape s = linear_shape_of(&linear, t->n);
+  return weights_plan_of(&s);
+}
+
+static division chunks_of(const linear_case *t) {
+  const weights_plan p = plan_of(t);
+  return in_parts(p.row_blocks * p.image_blocks, p.chunks);
+}
+
+static division rows_of(const linear_case *t) {
+  const weights_plan p = plan_of(t);
+  return in_pieces(p.shape.y.h, p.rows);
+}
+
+static division feature_panels(const linear_case *t) {
+  const weights_plan p = plan_of(t);
+  return in_pieces(p.shape.x_blocks, p.panel_blocks);
+}
+
+static division output_panels(const linear_case *t) {
+  const weights_plan p = plan_of(t);
+  return in_pieces(ceil_div(p.shape.y_blocks, 2), p.panel_pairs);
+}
+
+static division output_slabs(const linear_case *t) {
+  const cn_linear linear = linear_of(t->c, t->h, t->w, t->outputs);
+  return in_pieces(linear_shape_of(&linear, t->n).y_blocks, SUM_TERMS);
+}
+
+static division feature_slabs(const linear_case *t) { return in_pieces(t->c, SUM_TERMS); }
+
+static const int32_t batches[] = {1,   3,    5,    64,   255,  256,  512,  513, 655,
+                                  768, 1000, 1300, 1536, 2048, 2300, 4096, 6000};
+static const int32_t sizes[] = {5,    40,   100,   289,   500,   900,  2100,
+                                2600, 5000, 10000, 14000, 36500, 41000};
+
+enum {
+  BATCHES = sizeof batches / sizeof batches[0],
+  SIZES = sizeof sizes / sizeof sizes[0],
+  MOST_PRODUCTS = 8000000
+};
+
+static int64_t products(const linear_case *t) { return (int64_t)t->n * t->c * t->outputs; }
+
+static void every_division_is_covered(const char *what, divide of) {
+  for (int k = 0; k < WANTED; k++) {
+    linear_case found = {.n = 0};
+    for (int i = 0; i < BATCHES * SIZES * SIZES; i++) {
+      const linear_case t = {.n = batches[i / SIZES / SIZES],
+                             .c = sizes[i / SIZES % SIZES],
+                             .h = 1,
+                             .w = 1,
+                             .outputs = sizes[i % SIZES],
+                             .flags = CN_BIAS};
+      if (products(&t) <= MOST_PRODUCTS && is_wanted(of(&t), k) &&
+          (found.n == 0 || products(&t) < products(&found)))
+        found = t;
+    }
+    CHECK(found.n > 0, "%s: no shape has %s", what, wanted_names[k]);
+    if (found.n > 0) run_case(&found, WHOLE);
+  }
+}
+
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     run_case(&cases[i], WHOLE);
@@ -263,5 +333,11 @@ int main(void) {
       if (data != REAL) run_case(t, data);
   }
   long_sums_of_equal_terms_stay_within_the_bound();
+  every_division_is_covered("chunks of samples", chunks_of);
+  every_division_is_covered("rows of samples", rows_of);
+  every_division_is_covered("panels of features", feature_panels);
+  every_division_is_covered("panels of outputs", output_panels);
+  every_division_is_covered("slabs of outputs", output_slabs);
+  every_division_is_covered("slabs of features", feature_slabs);
   return verdict("linear");
 }

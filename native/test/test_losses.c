@@ -1,5 +1,6 @@
 /* Losses, against hand-computed values and definitions in double precision. */
-#include "harness.h"
+#include "parts.h"
+#include "sum_plan.h"
 
 static bool near(double a, double b) { return fabs(a - b) <= 1e-12 * fmax(1.0, fabs(b)); }
 
@@ -55,18 +56,16 @@ static void losses_give_the_values_computed_by_hand(const cn_context *context) {
   CHECK(d[5] == (float)(-4.0 / 6.0), "mse gradient is %g", (double)d[5]);
 }
 
-/* More classes than the loss stores exponentials for. */
-static void softmax_of_many_classes_is_its_definition(const cn_context *context) {
-  enum { CLASSES = 1000 };
+static void softmax_is_its_definition(const cn_context *context, int32_t classes) {
   seed_values(21);
-  float *scores = new_reals(CLASSES), d[CLASSES];
-  const int32_t label = 700;
+  float *scores = new_reals(classes), d[8 * LOSS_KEPT];
+  const int32_t label = 7 * (classes / 10);
   double loss, sum = 0.0, total = 0.0;
-  for (int j = 0; j < CLASSES; j++) sum += exp((double)scores[j]);
-  CHECK(evaluate(context, softmax_of(CLASSES, 1), 1, scores, &label, NULL, &loss, d) == CN_OK,
+  for (int j = 0; j < classes; j++) sum += exp((double)scores[j]);
+  CHECK(evaluate(context, softmax_of(classes, 1), 1, scores, &label, NULL, &loss, d) == CN_OK,
         "softmax");
   CHECK(near(loss, log(sum) - (double)scores[label]), "softmax is %.17g", loss);
-  for (int j = 0; j < CLASSES; j++) {
+  for (int j = 0; j < classes; j++) {
     const double expected = exp((double)scores[j]) / sum - (j == label ? 1.0 : 0.0);
     CHECK(fabs(d[j] - expected) <= 1e-7 * fabs(expected), "gradient %d is %g", j, (double)d[j]);
     total += d[j];
@@ -75,37 +74,56 @@ static void softmax_of_many_classes_is_its_definition(const cn_context *context)
   free(scores);
 }
 
-/* Maps of pixels give the bits of the transposed rows of classes, also with more pixels than are
- * processed at a time. */
-static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *context) {
-  enum { N = 2, CLASSES = 5, MAP = 150, ALL = N * CLASSES * MAP };
+/* As many classes as the loss stores exponentials for, and more. */
+static void softmax_of_many_classes_is_its_definition(const cn_context *context) {
+  for (int k = 0; k < WANTED; k++) {
+    int32_t classes = LOSS_KEPT;
+    while (classes <= 8 * LOSS_KEPT && !is_wanted(in_pieces(classes, LOSS_KEPT), k)) classes++;
+    CHECK(classes <= 8 * LOSS_KEPT, "classes: no number has %s", wanted_names[k]);
+    softmax_is_its_definition(context, classes);
+  }
+}
+
+/* Maps of pixels give the bits of the transposed rows of classes. */
+static void softmax_of_maps_is_softmax_of_rows(const cn_context *context, int map) {
+  enum { N = 2, CLASSES = 5, MAP = 8 * LOSS_PIXELS, ALL = N * CLASSES * MAP };
   seed_values(22);
   float *maps = new_reals(ALL), rows[ALL], dmaps[ALL], drows[ALL];
   int32_t labels[N * MAP];
   const float weights[N] = {0.5f, 2.0f};
   double by_maps, by_rows;
-  for (int i = 0; i < N * MAP; i++) {
+  for (int i = 0; i < N * map; i++) {
     labels[i] = (i * 7) % CLASSES;
     for (int j = 0; j < CLASSES; j++)
-      rows[i * CLASSES + j] = maps[(i / MAP * CLASSES + j) * MAP + i % MAP];
+      rows[i * CLASSES + j] = maps[(i / map * CLASSES + j) * map + i % map];
   }
   for (int weighted = 0; weighted < 2; weighted++) {
     float pixel_weights[N * MAP];
-    for (int i = 0; i < N * MAP; i++) pixel_weights[i] = weights[i / MAP];
-    CHECK(evaluate(context, softmax_of(CLASSES, MAP), N, maps, labels, weighted ? weights : NULL,
+    for (int i = 0; i < N * map; i++) pixel_weights[i] = weights[i / map];
+    CHECK(evaluate(context, softmax_of(CLASSES, map), N, maps, labels, weighted ? weights : NULL,
                    &by_maps, dmaps) == CN_OK,
           "maps");
-    CHECK(evaluate(context, softmax_of(CLASSES, 1), N * MAP, rows, labels,
+    CHECK(evaluate(context, softmax_of(CLASSES, 1), N * map, rows, labels,
                    weighted ? pixel_weights : NULL, &by_rows, drows) == CN_OK,
           "rows");
     CHECK(near(by_maps, by_rows), "loss %.17g of maps, %.17g of rows", by_maps, by_rows);
-    for (int i = 0; i < N * MAP; i++)
+    for (int i = 0; i < N * map; i++)
       for (int j = 0; j < CLASSES; j++) {
-        const float map = dmaps[(i / MAP * CLASSES + j) * MAP + i % MAP];
-        CHECK(map == drows[i * CLASSES + j], "pixel %d, class %d: %g", i, j, (double)map);
+        const float d = dmaps[(i / map * CLASSES + j) * map + i % map];
+        CHECK(d == drows[i * CLASSES + j], "pixel %d, class %d: %g", i, j, (double)d);
       }
   }
   free(maps);
+}
+
+/* As many pixels as are processed at a time, and more. */
+static void softmax_per_pixel_is_softmax_of_every_pixel(const cn_context *context) {
+  for (int k = 0; k < WANTED; k++) {
+    int map = 2;
+    while (map <= 8 * LOSS_PIXELS && !is_wanted(in_pieces(map, LOSS_PIXELS), k)) map++;
+    CHECK(map <= 8 * LOSS_PIXELS, "maps: no size has %s", wanted_names[k]);
+    softmax_of_maps_is_softmax_of_rows(context, map);
+  }
 }
 
 /* A weight of 2 equals a duplicated sample, a weight of 0 an absent one. */

@@ -1,5 +1,7 @@
 /* Pooling against loops over windows, including ties and NaN. */
-#include "harness.h"
+#include "conv_plan.h"
+#include "parts.h"
+#include "sum_plan.h"
 
 typedef struct pool_case {
   const char *name;
@@ -106,7 +108,9 @@ static void check_values(const char *name, const cn_context *context, const doub
 }
 
 /* Pixel numbers of larger windows do not fit a byte. */
-static bool has_winners(const pool_case *t) { return t->kernel_h * t->kernel_w <= CN_NO_WINNER; }
+static bool records_winners(const pool_case *t) {
+  return t->kernel_h * t->kernel_w <= CN_NO_WINNER;
+}
 
 /* The gradient from the winners that the forward pass stored and, for maxima, from x alone. With
  * an activation only the former, because only winners record windows without one. */
@@ -114,7 +118,7 @@ static void run(const pool_case *t, const cn_context *context, const cn_pool2d *
                 const float *x, const float *dy, float *y, float *dx) {
   const int64_t bytes = cn_pool2d_winner_bytes(pool, t->n);
   const bool max = pool->kind == CN_POOL_MAX;
-  CHECK((max && has_winners(t)) == (bytes > 0), "%s: %lld bytes of winners", t->name,
+  CHECK((max && records_winners(t)) == (bytes > 0), "%s: %lld bytes of winners", t->name,
         (long long)bytes);
   uint8_t *winners = bytes > 0 ? new_bytes(bytes) : NULL;
   cn_pool2d recorded = *pool;
@@ -142,7 +146,7 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
   pool.activation.kind = activation;
   const int64_t x_count = (int64_t)t->n * t->c * t->h * t->w;
   const int64_t y_count = (int64_t)t->n * t->c * pool.y.h * pool.y.w;
-  seed_values((uint64_t)(t - cases) + 1);
+  seed_values(100 * (uint64_t)t->h + (uint64_t)t->w);
   float *x_plain = new_integers(x_count, 8), *dy_plain = new_integers(y_count, 5);
   for (int64_t i = 0; i < x_count && nans; i += 7) x_plain[i] = i % 2 == 0 ? NAN : -INFINITY;
   double *y_expected = calloc((size_t)y_count, sizeof(double));
@@ -179,16 +183,37 @@ static void run_case(const pool_case *t, int32_t kind, int32_t count_include_pad
   free(dx_expected);
 }
 
+/* The average of a large window sums the leaves of its rows. */
+static void every_number_of_leaves_is_covered(void) {
+  const int32_t rows = SUM_TERMS / LEAF_TERMS + 1;
+  for (int k = 0; k < WANTED; k++) {
+    int32_t w = LEAF_TERMS;
+    while (w <= 8 * LEAF_TERMS && !is_wanted(in_pieces(w, LEAF_TERMS), k)) w++;
+    CHECK(w <= 8 * LEAF_TERMS, "large windows: no size has %s", wanted_names[k]);
+    const pool_case t = {.name = wanted_names[k],
+                         .n = 2,
+                         .c = 17,
+                         .h = rows,
+                         .w = w,
+                         .kernel_h = rows,
+                         .kernel_w = w,
+                         .stride_h = 1,
+                         .stride_w = 1};
+    run_case(&t, CN_POOL_AVERAGE, 1, false, 0);
+  }
+}
+
 int main(void) {
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     for (int nans = 0; nans < 2; nans++) {
       run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, 0);
-      for (int32_t activation = CN_RELU; activation <= CN_RELU6 && has_winners(&cases[i]);
+      for (int32_t activation = CN_RELU; activation <= CN_RELU6 && records_winners(&cases[i]);
            activation++)
         run_case(&cases[i], CN_POOL_MAX, 0, nans == 1, activation);
     }
     run_case(&cases[i], CN_POOL_AVERAGE, 0, false, 0);
     run_case(&cases[i], CN_POOL_AVERAGE, 1, false, 0);
   }
+  every_number_of_leaves_is_covered();
   return verdict("pool2d");
 }

@@ -1,10 +1,11 @@
 /* Optimisers against their formulas, by the bits; a step fused into a weight gradient against a
  * separate one. */
 #include "harness.h"
+#include "sum_plan.h"
 
 /* ---- The rules of optimisers ----------------------------------------------------------------- */
 
-enum { PARAMETERS = 9001, STEPS = 3 };
+enum { PARAMETERS = 14 * OPTIMIZER_RUN, STEPS = 3 };
 
 static const cn_optimizer optimizers[] = {
     {.kind = CN_SGD},
@@ -46,16 +47,12 @@ static void reference_sgd(const cn_optimizer *o, float rate, float decay, float 
   *w = *w - t;
 }
 
-static void reference_adam(const cn_optimizer *o, float rate, float decay, float gradient, float *m,
-                           float *v, float *w) {
+/* powers: beta1 and beta2 to the power of the step */
+static void reference_adam(const cn_optimizer *o, const double *powers, float rate, float decay,
+                           float gradient, float *m, float *v, float *w) {
   const float b1 = (float)o->beta1, r1 = (float)(1.0 - o->beta1), b2 = (float)o->beta2,
               r2 = (float)(1.0 - o->beta2);
-  double power1 = 1.0, power2 = 1.0;
-  for (int64_t i = 0; i < o->step; i++) {
-    power1 *= o->beta1;
-    power2 *= o->beta2;
-  }
-  const float root = (float)(1.0 / sqrt(1.0 - power2)), a = (float)(rate / (1.0 - power1));
+  const float root = (float)(1.0 / sqrt(1.0 - powers[1])), a = (float)(rate / (1.0 - powers[0]));
   volatile float g = gradient, t, u;
   if ((o->flags & CN_DECOUPLED) != 0) {
     *w = (float)(1.0 - (double)rate * decay) * *w;
@@ -87,12 +84,17 @@ static float *new_scaled(float scale) {
 /* With a scale of 2^-130, weights, gradients and states are subnormal. */
 static void a_rule_follows_its_formula(const cn_context *context, const cn_optimizer *first,
                                        float scale) {
+  /* Less than one item of work, one, two, eight, and several of which the last is smaller. */
+  const int64_t one = OPTIMIZER_RUN;
   const cn_segment segments[] = {
       {.offset = 1, .length = 37, .rate_factor = 1.0f, .weight_decay = 0.01f},
-      {.offset = 40, .length = 4096, .rate_factor = 0.3f, .weight_decay = 0.0f},
-      {.offset = 4200, .length = 0, .rate_factor = 1.0f, .weight_decay = 0.5f},
-      {.offset = 4201, .length = PARAMETERS - 4202, .rate_factor = 2.0f, .weight_decay = 5e-4f},
+      {.offset = 40, .length = one, .rate_factor = 0.3f, .weight_decay = 0.0f},
+      {.offset = 44 + one, .length = 0, .rate_factor = 1.0f, .weight_decay = 0.5f},
+      {.offset = 45 + one, .length = 2 * one, .rate_factor = 1.5f, .weight_decay = 0.03f},
+      {.offset = 45 + 3 * one, .length = 8 * one, .rate_factor = 0.7f, .weight_decay = 0.0f},
+      {.offset = 50 + 11 * one, .length = 3 * one - 51, .rate_factor = 2.0f, .weight_decay = 5e-4f},
   };
+  const int count = sizeof segments / sizeof segments[0];
   const float rate = 0.05f;
   cn_optimizer o = *first;
   seed_values(11);
@@ -104,17 +106,23 @@ static void a_rule_follows_its_formula(const cn_context *context, const cn_optim
     memcpy(expected[i], got[i], PARAMETERS * sizeof(float));
   }
   for (int step = 0; step < STEPS; step++, o.step++) {
-    for (int s = 0; s < 4; s++)
+    double powers[] = {1.0, 1.0};
+    for (int64_t i = 0; i < o.step; i++) {
+      powers[0] *= o.beta1;
+      powers[1] *= o.beta2;
+    }
+    for (int s = 0; s < count; s++)
       for (int64_t i = segments[s].offset; i < segments[s].offset + segments[s].length; i++) {
         const float own = rate * segments[s].rate_factor, decay = segments[s].weight_decay;
         if (o.kind == CN_SGD)
           reference_sgd(&o, own, decay, g[i], &expected[1][i], &expected[0][i]);
         else
-          reference_adam(&o, own, decay, g[i], &expected[1][i], &expected[2][i], &expected[0][i]);
+          reference_adam(&o, powers, own, decay, g[i], &expected[1][i], &expected[2][i],
+                         &expected[0][i]);
       }
     float *const states[] = {got[1], got[2]};
-    CHECK(cn_optimizer_step(context, &o, rate, 4, segments, g, states_of(&o) > 0 ? states : NULL,
-                            got[0]) == CN_OK,
+    CHECK(cn_optimizer_step(context, &o, rate, count, segments, g,
+                            states_of(&o) > 0 ? states : NULL, got[0]) == CN_OK,
           "kind %d", (int)o.kind);
   }
   for (int i = 0; i < 3; i++) {

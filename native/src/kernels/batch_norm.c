@@ -306,9 +306,6 @@ void ISA_NAME(batch_norm_infer)(const cn_context *context, const cn_batch_norm *
 EACH_ACTIVATION(SLOPES)
 #undef SLOPES
 
-/* Pixels of a row that are summed together. */
-enum { ROW_PIECE = 2 * LEAF_TERMS };
-
 /* Sums over w pixels of g (x - mean) and of g = f(x, dy). Each has two accumulators, to hide the
  * latency of additions. */
 ALWAYS_INLINE void sum_row(const float *x, const float *dy, int64_t w, row_formula f, const vec *k,
@@ -348,9 +345,9 @@ ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, 
         const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
         const float *dy = job->extra + plane_offset(&job->ev, i, block) + lane;
         for (int64_t y = 0; y < t->h; y++)
-          for (int64_t w = 0; w < t->w; w += ROW_PIECE) {
+          for (int64_t w = 0; w < t->w; w += NORM_PIECE) {
             sum_row(x + y * job->xv.row + w * CN_BLOCK, dy + y * job->ev.row + w * CN_BLOCK,
-                    min_i64(ROW_PIECE, t->w - w), f, k, partial);
+                    min_i64(NORM_PIECE, t->w - w), f, k, partial);
             if (++pieces < LEAF_TERMS) continue;
             for (int j = 0; j < 2; j++) {
               pairwise_add(&total[j], partial[j]);

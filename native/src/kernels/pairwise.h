@@ -4,11 +4,9 @@
 #define CN_PAIRWISE_H
 
 #include "../isa.h"
+#include "../sum_plan.h"
 
-enum {
-  PAIRWISE_LEVELS = 48,
-  LEAF_TERMS = 64, /* terms of a leaf, which are summed one after the other */
-};
+enum { PAIRWISE_LEVELS = 48 };
 
 /* level[i] holds the sum of 2^i leaves if bit i of `leaves` is set. */
 typedef struct pairwise {

@@ -32,7 +32,7 @@ static void finish_row(cn_activation f, float *dst, const float *add, const floa
 
 /* Each sum has four accumulators, to hide the latency of additions. Longer rows are split into
  * pieces. */
-enum { SUMS = 4, ROW_PIECE = SUMS * LEAF_TERMS };
+enum { SUMS = STATISTICS_PIECE / LEAF_TERMS };
 
 static vec total(const vec sum[SUMS]) {
   return vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3]));
@@ -70,21 +70,21 @@ static inline vec piece_squares(const float *p, int64_t w, vec mean) {
 static vec row_sum(const float *p, int64_t w) {
   pairwise sum;
   pairwise_clear(&sum);
-  for (int64_t i = 0; i < w; i += ROW_PIECE)
-    pairwise_add(&sum, piece_sum(p + i * CN_BLOCK, min_i64(ROW_PIECE, w - i)));
+  for (int64_t i = 0; i < w; i += STATISTICS_PIECE)
+    pairwise_add(&sum, piece_sum(p + i * CN_BLOCK, min_i64(STATISTICS_PIECE, w - i)));
   return pairwise_total(&sum, vec_zero());
 }
 
 static vec row_squares(const float *p, int64_t w, vec mean) {
   pairwise sum;
   pairwise_clear(&sum);
-  for (int64_t i = 0; i < w; i += ROW_PIECE)
-    pairwise_add(&sum, piece_squares(p + i * CN_BLOCK, min_i64(ROW_PIECE, w - i), mean));
+  for (int64_t i = 0; i < w; i += STATISTICS_PIECE)
+    pairwise_add(&sum, piece_squares(p + i * CN_BLOCK, min_i64(STATISTICS_PIECE, w - i), mean));
   return pairwise_total(&sum, vec_zero());
 }
 
 void row_statistics(const float *x, int64_t w, float *to) {
-  const bool one = w <= ROW_PIECE;
+  const bool one = w <= STATISTICS_PIECE;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     const float *p = x + lane;
     const vec mean = vec_div(one ? piece_sum(p, w) : row_sum(p, w), vec_set1((float)w));

@@ -222,7 +222,6 @@ static void zero_padding(const conv_shape *s, const panel *t) {
 
 void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images, int64_t y0,
                    int64_t y1, bool add, float *to) {
-  enum { PIECE = 4 * LEAF_TERMS };
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
     pairwise total;
     pairwise_clear(&total);
@@ -230,9 +229,9 @@ void sum_bias_rows(const view *v, const float *plane, int64_t w, int64_t images,
     int pieces = 0;
     for (int64_t i = 0; i < images; i++)
       for (int64_t y = y0; y < y1; y++)
-        for (int64_t x0 = 0; x0 < w; x0 += PIECE) {
+        for (int64_t x0 = 0; x0 < w; x0 += BIAS_PIECE) {
           const float *row = plane + i * v->sample + y * v->row + lane;
-          const int64_t x1 = min_i64(x0 + PIECE, w);
+          const int64_t x1 = min_i64(x0 + BIAS_PIECE, w);
           vec partial[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()};
           int64_t x = x0;
           for (; x + 4 <= x1; x += 4)

@@ -1,0 +1,15 @@
+/* How kernels divide long sums of one channel, whatever the shape. */
+#ifndef CN_SUM_PLAN_H
+#define CN_SUM_PLAN_H
+
+enum {
+  LEAF_TERMS = 64, /* terms of a leaf of a pairwise sum, which are summed one after the other */
+  NORM_PIECE = 2 * LEAF_TERMS,       /* pixels of a row of batch norm's backward sums */
+  STATISTICS_PIECE = 4 * LEAF_TERMS, /* pixels of a row of its statistics */
+  BIAS_PIECE = 4 * LEAF_TERMS,       /* pixels of a row of a convolution's bias gradient */
+  OPTIMIZER_RUN = 4096,              /* values of an item of an optimiser step */
+  LOSS_PIXELS = 64,                  /* pixels of a map that softmax processes at a time */
+  LOSS_KEPT = 256, /* exponentials of a row that softmax stores; it recomputes the others */
+};
+
+#endif
