@@ -114,7 +114,8 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             KnownTensor[] parts = [.. losses, .. uses.Select(use
                 => reference(use).InputGradient(use.Position, use.Input, blocks))];
             KnownTensor sum = parts.Length == 0 ? KnownTensor.Exact(new double[got.Length]) : KnownTensor.SumOf(parts);
-            return seen is { IsSloped: true } ? Sloped(sum, producer!, seen) : sum;
+            return seen is { IsSloped: true } && !uses.Any(use => AppliesSlopeBefore(use.Operation))
+                ? Sloped(sum, producer!, seen) : sum;
         }
         (TensorReport report, bool exact) = Judged("", got,
             Truth(use => Reference(use.Operation)),
@@ -139,9 +140,17 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             results.Credit($"{use.Operation}", backward, report, exact);
     }
 
-    private static KnownTensor Sloped(KnownTensor dy, TracedOperation operation, SeenTensors seen)
+    // A max pool may multiply its gradient by the slope of the activation before it, where there are fewer elements.
+    private bool AppliesSlopeBefore(TracedOperation operation)
+        => facts.Pass.Of(operation).IsSloped && ActivationOf(operation) is null;
+
+    private static FusableActivation? ActivationOf(TracedOperation operation)
+        => operation.Nodes.Select(node => node.Layer).OfType<FusableActivation>().LastOrDefault();
+
+    private KnownTensor Sloped(KnownTensor dy, TracedOperation operation, SeenTensors seen)
     {
-        var activation = (FusableActivation)operation.Nodes.Last(node => node.Layer is FusableActivation).Layer!;
+        FusableActivation activation = ActivationOf(operation) ?? ActivationOf(facts.Pass.Outline
+            .ProducerOf(facts.Pass.Outline.Source(operation.Node.Inputs[0]))!)!;
         float[] ones = new float[dy.Values.Length];
         Array.Fill(ones, 1);
         float[] slope = TailReference.SlopeTimes(activation, seen.UsedOutput!, ones);

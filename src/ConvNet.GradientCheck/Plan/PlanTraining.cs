@@ -60,8 +60,8 @@ internal sealed class PlanTraining
         IExecutable executable = session.Executable;
         WriteReals(executable);
         Dictionary<Parameter, float[]> first = Train(session, Real(_spec.BatchSize, 0), null, null, "");
-        Train(session, Real(_few, 1), null, first, $", {_few} samples added");
-        executable.Step(LearningRate / 16);
+        Dictionary<Parameter, float[]> sum = Train(session, Real(_few, 1), null, first, $", {_few} samples added");
+        Step(session, LearningRate / 16, sum, CheckModes.PlanReal, "");
         Infer(session, _spec.BatchSize, null, ", after a step");
         Infer(session, _few, null, $", {_few} samples");
     }
@@ -73,8 +73,8 @@ internal sealed class PlanTraining
             executable.Write(parameter, numbers.Parameter(parameter));
         TrainingState start = executable.SaveState();
         TrainingBatch batch = TrainingBatch.Whole(_graph, _objectives, _spec.BatchSize, numbers, _options.Seed);
-        Train(session, batch, numbers, null, run == 0 ? "" : ", multiples");
-        executable.Step(LearningRate);
+        Dictionary<Parameter, float[]> gradients = Train(session, batch, numbers, null, run == 0 ? "" : ", multiples");
+        Step(session, LearningRate, gradients, CheckModes.PlanExact, run == 0 ? "" : ", multiples");
         if (!keepsGradients)
             StepInside(batch, numbers, start, executable, run);
         if (run > 0)
@@ -82,6 +82,28 @@ internal sealed class PlanTraining
         foreach (Parameter parameter in _graph.Parameters)
             executable.Write(parameter, numbers.Parameter(parameter));
         Infer(session, _spec.BatchSize, numbers, "");
+    }
+
+    // Makes a step and compares each parameter and its state with the rule on the gradients that were read.
+    private void Step(TracedSession session, float learningRate, Dictionary<Parameter, float[]> gradients,
+        CheckModes mode, string suffix)
+    {
+        IExecutable executable = session.Executable;
+        Optimizer rule = _spec.Optimizer;
+        var before = new TrainingSnapshot(executable);
+        executable.Step(learningRate);
+        var after = new TrainingSnapshot(executable);
+        foreach (Parameter parameter in _graph.Parameters.Where(parameter => parameter.Trainable))
+        {
+            var truth = new UpdateReference(rule, parameter, before[parameter], before.StateOf(rule, parameter));
+            if (gradients.TryGetValue(parameter, out float[]? gradient))
+                truth.Step(rule.OptionsOf(parameter).At(before.Step + 1, learningRate), gradient);
+            float[][] state = after.StateOf(rule, parameter);
+            foreach (TensorReport report in (IEnumerable<TensorReport>)[truth.Compare(after[parameter]),
+                .. state.Select((values, i) => truth.CompareState(i, values))])
+                _results.Add(session.OperationOf(parameter), parameter.Node.Layer!.Kind, PlanPart.Update, mode,
+                    report with { Name = $"{report.Name}{suffix}" }, exact: report.WorstInBounds == 0);
+        }
     }
 
     // A training step that keeps no gradients must leave the same parameters as one that keeps them.
@@ -99,7 +121,7 @@ internal sealed class PlanTraining
             suffix, batch, exact: true);
         foreach (Parameter parameter in _graph.Parameters)
         {
-            string operation = $"{session.Training.Operations.First(of => of.Nodes.Contains(parameter.Node))}";
+            string operation = session.OperationOf(parameter);
             TensorReport report = Comparison.Exactly(Read(executable, parameter), TruthTensor.Rounded(
                 $"{parameter.Name}{suffix}", Array.ConvertAll(Read(other, parameter), v => (double)v)));
             _results.Add(operation, parameter.Node.Layer!.Kind, PlanPart.Inside, CheckModes.PlanExact, report with

@@ -36,7 +36,8 @@ internal static class TailReference
     /// <summary>Whether the fused nodes add no rounding of their own to whole numbers.</summary>
     public static bool TailIsExact(TracedOperation operation) => operation.Nodes.Skip(1).All(node => node.Layer
         is Add or MaxPool2d or FusableActivation { Accuracy: Accuracy.Moves }
-            || (node.Layer is AvgPool2d { Window: { Padding.Most: 0 } window } && long.IsPow2(window.Kernel.Area)));
+            || (node.Layer is AvgPool2d { Window: { Padding.Most: 0, Rounding: not Rounding.Ceiling } window }
+                && long.IsPow2(window.Kernel.Area)));
 
     /// <summary>Returns dy·f′(y).</summary>
     public static KnownTensor Derivative(FusableActivation activation, float[] y, float[] dy)

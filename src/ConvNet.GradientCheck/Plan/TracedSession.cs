@@ -18,6 +18,10 @@ internal sealed class TracedSession
     /// <summary>The operations of the training pass.</summary>
     public PlanOutline Training => _training ??= new PlanOutline(_traced.TrainingOperations);
 
+    /// <summary>Returns the name of the training operation that has a parameter.</summary>
+    public string OperationOf(Parameter parameter)
+        => $"{Training.Operations.First(operation => operation.Nodes.Contains(parameter.Node))}";
+
     /// <summary>The number of the next training pass.</summary>
     public long PassNumber => Executable.SaveState().Pass;
 

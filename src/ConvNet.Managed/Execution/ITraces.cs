@@ -59,8 +59,9 @@ public enum TracedKind
     Gradient,
 
     /// <summary>The gradient of the output, already multiplied by the slope of the activation that is fused into the
-    /// operation: dy·f′(y), where f is the last activation among its nodes and y the output as its readers see
-    /// it.</summary>
+    /// operation: dy·f′(y), where f is the last activation among its nodes and y the output as its readers see it. Of a
+    /// max pool without one, f is the activation that gives its input, whose own gradient then includes the slope
+    /// too.</summary>
     /// <remarks>A max pool without an activation among its nodes may take over the slope of the operation whose output
     /// it reads. f is then that operation's activation, and the gradient that the pool passes back is that operation's
     /// <see cref="GradientBeforeActivation"/>: it is not multiplied by the slope once more.</remarks>
