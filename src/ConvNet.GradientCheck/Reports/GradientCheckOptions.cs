@@ -21,8 +21,9 @@ public enum CheckModes
     /// <summary>Compares the whole network with a double run, within the distance expected of a float32 run.</summary>
     EndToEnd = 8,
 
-    /// <summary>Compares the double reference with finite differences.</summary>
-    FiniteDifferences = 16,
+    /// <summary>Compares the double reference with derivatives by dual numbers, which use the forward pass
+    /// alone.</summary>
+    ForwardMode = 16,
 
     /// <summary>Runs the plan that trains on real numbers and compares each operation with the double reference on the
     /// values that it read, within its error bound.</summary>
@@ -33,7 +34,7 @@ public enum CheckModes
     PlanExact = 128,
 
     /// <summary>All modes.</summary>
-    All = Exact | Real | Segments | EndToEnd | FiniteDifferences | PlanReal | PlanExact,
+    All = Exact | Real | Segments | EndToEnd | ForwardMode | PlanReal | PlanExact,
 }
 
 /// <summary>The distribution of the real numbers used in a check.</summary>
@@ -72,7 +73,7 @@ public sealed record GradientCheckOptions
     } = 4;
 
     /// <summary>The largest number of multiply-adds for which all results of a layer are compared in real-valued mode
-    /// and with finite differences. Larger layers are compared on a sample of their results. Exact mode always compares
+    /// and in forward mode. Larger layers are compared on a sample of their results. Exact mode always compares
     /// all of them.</summary>
     public long MostTerms { get; init; } = 1 << 25;
 
