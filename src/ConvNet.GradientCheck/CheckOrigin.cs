@@ -22,7 +22,7 @@ internal sealed record CheckOrigin(string Subject, GradientCheckOptions Options,
     public string? Command(string file, IReadOnlyCollection<string> names)
     {
         CheckedBackend[] wanted = [.. Backends.Where(backend => names.Contains(backend.Name))];
-        // Finite differences check the reference, which is available with any backend.
+        // Forward mode checks the reference, which is available with any backend.
         if (wanted.Length == 0)
             return $"convnet gradcheck {GradientCaseFile.OptionFor(file)} --backends managed";
         return wanted.Any(backend => backend.Option is null)

@@ -23,11 +23,14 @@ public static class GradientCaseFile
     // The maximum number of values in a tensor of the whole batch. No useful check needs more.
     private const long MaxValues = 1 << 28;
 
+    // Files written when finite differences checked the reference name that mode.
+    private const string FormerForwardMode = "finite-differences";
+
     private static readonly (string Name, CheckModes Mode)[] Modes =
     [
         ("exact", CheckModes.Exact), ("real", CheckModes.Real), ("segments", CheckModes.Segments),
             ("end-to-end", CheckModes.EndToEnd),
-        ("finite-differences", CheckModes.FiniteDifferences), ("plan-exact", CheckModes.PlanExact),
+        ("forward", CheckModes.ForwardMode), ("plan-exact", CheckModes.PlanExact),
         ("plan-real", CheckModes.PlanReal), ("steps", CheckModes.Trajectories),
     ];
 
@@ -177,8 +180,8 @@ public static class GradientCaseFile
         CheckModes modes = CheckModes.None;
         foreach (string text in root.Texts("modes"))
         {
-            modes |= Array.Find(Modes, mode => mode.Name == text) is { Name: not null } known
-                ? known.Mode
+            modes |= text == FormerForwardMode ? CheckModes.ForwardMode
+                : Array.Find(Modes, mode => mode.Name == text) is { Name: not null } known ? known.Mode
                 : throw root.Error(
                     $"the mode \"{Excerpt.Of(text)}\" is unknown; use one of "
                     + $"{string.Join(", ", Modes.Select(mode => mode.Name))}.");

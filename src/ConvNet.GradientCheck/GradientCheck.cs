@@ -5,7 +5,7 @@ namespace ConvNet.GradientChecking;
 /// Each layer is run by itself on each backend and on the double reference, with the same float32 values. On integers,
 /// float32 does not round and the results must be equal bit for bit. On real numbers, each element must lie within the
 /// error bound that follows from its own terms. Segments of several layers and the whole network are then compared, and
-/// the reference is compared with finite differences. All backends and layers are supported, including custom ones.
+/// the reference is compared with derivatives by dual numbers. All backends and layers are supported, including custom ones.
 /// </remarks>
 public static class GradientCheck
 {
@@ -45,6 +45,9 @@ public static class GradientCheck
                 .Check(backends, options.Cancellation));
         if (options.Modes.HasFlag(CheckModes.Trajectories))
             reports.AddRange(TrajectoriesOf(graph, backends, options));
+        if (options.Modes.HasFlag(CheckModes.ForwardMode))
+            reports.Add(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
+                .ForwardMode(options.Cancellation));
         var made = new GraphGradientCase(graph, options);
         return new GradientReport(reports, gaps)
         {
@@ -89,8 +92,8 @@ public static class GradientCheck
     /// <param name="classes">The number of outputs per sample, or per pixel if the loss takes a class for each
     /// pixel.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">The batch size, the seed, and whether to check on integers, on real numbers or on
-    /// both.</param>
+    /// <param name="options">The batch size, the seed, and whether to check on integers, on real numbers, in forward
+    /// mode, or in several of these modes.</param>
     /// <exception cref="ArgumentNullException"><paramref name="loss"/> or <paramref name="backends"/> is
     /// null.</exception>
     /// <exception cref="NotSupportedException">A backend does not support the loss.</exception>
@@ -107,7 +110,8 @@ public static class GradientCheck
         IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.Real)
             ? check.Real(backends).Concat(check.Weighted(backends))
             : [];
-        return new GradientReport([.. exact, .. real],
+        IEnumerable<LayerReport> forward = options.Modes.HasFlag(CheckModes.ForwardMode) ? check.ForwardMode() : [];
+        return new GradientReport([.. exact, .. real, .. forward],
             options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactGap(loss.GetType().Name,
                 reason)] : [])
         {
@@ -191,7 +195,7 @@ public static class GradientCheck
         }
         if (modes.HasFlag(CheckModes.Real))
             reports.AddRange(check.Real(backends, x, w));
-        if (modes.HasFlag(CheckModes.FiniteDifferences))
-            reports.Add(check.FiniteDifferences());
+        if (modes.HasFlag(CheckModes.ForwardMode))
+            reports.Add(check.ForwardMode());
     }
 }

@@ -13,7 +13,7 @@ internal static class CheckModeWords
             + "segments of the network"),
         ("real", CheckModes.Real | CheckModes.EndToEnd, "comparison on real numbers within error bounds, layer "
             + "by layer and end to end"),
-        ("fd", CheckModes.FiniteDifferences, "the reference compared with finite differences"),
+        ("forward", CheckModes.ForwardMode, "the reference compared with derivatives by dual numbers"),
         ("steps", CheckModes.Trajectories, "the optimiser and running statistics, over several steps"),
         ("all", CheckModes.All, "all modes"),
     ];

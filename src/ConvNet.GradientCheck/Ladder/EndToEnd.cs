@@ -13,6 +13,9 @@ namespace ConvNet.GradientChecking;
 /// </remarks>
 internal sealed class EndToEnd
 {
+    /// <summary>The kind of the reports of whole networks.</summary>
+    public const string Kind = "graph";
+
     // A run of a large network takes seconds, and its many terms average out random deviations.
     private const int MovedRuns = 4, MovedRunsOfLarge = 1;
     private const long Large = 1 << 30;
@@ -51,10 +54,22 @@ internal sealed class EndToEnd
             double[][] got = Run(executable, null, _batches.Parameters, cancellation);
             double allowance = MeasuredBounds.Allowance * Loosest(executable);
             yield return BackendVariant.Completed(WithFlipsNamed(allowance,
-                new LayerReport(BackendVariant.NameOf(backend), "network", "graph", CheckModes.EndToEnd,
+                new LayerReport(BackendVariant.NameOf(backend), "network", Kind, CheckModes.EndToEnd,
                 [.. Names().Select((name, i) => Compare(name, got[i], truth[i], allowance, unavoidable[i]))]),
                     cancellation), backend);
         }
+    }
+
+    /// <summary>Compares the gradients of the double reference with derivatives of the loss by dual numbers. The report
+    /// is empty, with the reason, if the network is too large for that.</summary>
+    /// <param name="cancellation">Cancels the check between two passes of the network.</param>
+    public LayerReport ForwardMode(CancellationToken cancellation = default)
+    {
+        bool takes = NetworkDuals.Takes(_graph, _spec.BatchSize);
+        return new LayerReport("reference", "network", Kind, CheckModes.ForwardMode,
+            takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _parameters, _inputs[_steps],
+                _targets[_steps]).Check(cancellation)] : [],
+            takes ? "" : NetworkDuals.TooLarge);
     }
 
     // The ratio of the λ of an executable's least accurate sums to that of direct sums.

@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace ConvNet.GradientChecking;
 
-/// <summary>Compares a loss with the reference, on the same output for every backend.</summary>
+/// <summary>Compares a loss with the reference, on the same output for every backend, and the reference with
+/// derivatives by dual numbers.</summary>
 /// <remarks>The loss follows an identity layer. The output then equals the input, and the gradient of the input is that
 /// of the loss.</remarks>
 internal sealed class LossCheck
@@ -13,6 +14,8 @@ internal sealed class LossCheck
     private readonly Loss _loss;
     private readonly Shape _shape;
     private readonly int _n;
+    private readonly ulong _seed;
+    private readonly CancellationToken _cancellation;
     private readonly Graph _graph;
     private readonly Fill _fill, _other;
     private Given? _whole, _real, _weighted;
@@ -25,7 +28,7 @@ internal sealed class LossCheck
     /// <param name="options">The batch size and the seed.</param>
     public LossCheck(Loss loss, int classes, GradientCheckOptions options)
     {
-        (_loss, _n) = (loss, options.BatchSize);
+        (_loss, _n, _seed, _cancellation) = (loss, options.BatchSize, options.Seed, options.Cancellation);
         // If every pixel has a target, the map has several pixels and H ≠ W.
         _shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
         _graph = Sequential.Of(_shape, _shape.IsVector ? new Flatten() : new MaxPool2d(1));
@@ -53,8 +56,7 @@ internal sealed class LossCheck
     {
         if (Rounds is not null)
             return [];
-        Given given = _whole ??= Make(_fill, _n, (fill, stream)
-            => fill.Integers(stream, _n * _shape.Length, LargestWhole));
+        Given given = _whole ??= Whole();
         return backends.Select(backend => Report(backend, CheckModes.Exact, given, ""));
     }
 
@@ -64,11 +66,39 @@ internal sealed class LossCheck
 
     /// <summary>Real-valued mode with a weight for each sample.</summary>
     public IEnumerable<LayerReport> Weighted(IReadOnlyList<IBackend> backends)
-        => Real(backends,
-            _weighted ??= Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]));
+        => Real(backends, _weighted ??= Weights());
+
+    /// <summary>Forward mode: compares the gradient of the reference with derivatives of the loss by dual numbers, on
+    /// real numbers without and with weights, and on integers, where hinges meet exactly.</summary>
+    public IEnumerable<LayerReport> ForwardMode()
+    {
+        yield return ForwardMode(_real ??= Uniform(null), "");
+        yield return ForwardMode(_weighted ??= Weights(), "sample weights");
+        yield return ForwardMode(_whole ??= Whole(), "whole numbers");
+    }
+
+    private LayerReport ForwardMode(Given given, string remark)
+    {
+        Slope Along(double[][] direction)
+        {
+            Dual[] output = [.. given.Output.Select((value, i) => new Dual(value, direction[0][i]))];
+            double slope = _loss.Evaluate(new LossFrame<Dual>(_shape, output, given.Targets.Targets,
+                new Dual[output.Length])).Derivative;
+            return new Slope(slope, Math.Abs(slope));
+        }
+        TruthTensor gradient = given.Truth.Gradient;
+        return new LayerReport("reference", _loss.GetType().Name, "loss", CheckModes.ForwardMode,
+            [new DirectionalCheck([new NamedGradient(gradient.Name, gradient.Values)], _seed, Along, _cancellation)
+                .Run(gradient.Name)], remark);
+    }
 
     private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given)
         => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given)));
+
+    private Given Whole()
+        => Make(_fill, _n, (fill, stream) => fill.Integers(stream, _n * _shape.Length, LargestWhole));
+
+    private Given Weights() => Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]);
 
     private Given Uniform(float[]? weights)
         => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? LargestReal : 1),

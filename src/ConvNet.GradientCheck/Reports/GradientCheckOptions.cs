@@ -21,8 +21,9 @@ public enum CheckModes
     /// <summary>Compares the whole network with a double run, within the distance expected of a float32 run.</summary>
     EndToEnd = 8,
 
-    /// <summary>Compares the double reference with finite differences.</summary>
-    FiniteDifferences = 16,
+    /// <summary>Compares the double reference with derivatives by dual numbers, which use the forward pass
+    /// alone.</summary>
+    ForwardMode = 16,
 
     /// <summary>Compares the updates of the optimiser and of running statistics over several steps: bit for bit where
     /// float32 does not round, within the error bound of the rule elsewhere.</summary>
@@ -37,7 +38,7 @@ public enum CheckModes
     PlanExact = 128,
 
     /// <summary>All modes.</summary>
-    All = Exact | Real | Segments | EndToEnd | FiniteDifferences | PlanReal | PlanExact | Trajectories,
+    All = Exact | Real | Segments | EndToEnd | ForwardMode | PlanReal | PlanExact | Trajectories,
 }
 
 /// <summary>The distribution of the real numbers used in a check.</summary>
@@ -76,7 +77,7 @@ public sealed record GradientCheckOptions
     } = 4;
 
     /// <summary>The largest number of multiply-adds for which all results of a layer are compared in real-valued mode
-    /// and with finite differences. Larger layers are compared on a sample of their results. Exact mode always compares
+    /// and in forward mode. Larger layers are compared on a sample of their results. Exact mode always compares
     /// all of them.</summary>
     public long MostTerms { get; init; } = 1 << 25;
 

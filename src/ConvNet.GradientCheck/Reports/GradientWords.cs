@@ -9,7 +9,7 @@ internal static class GradientWords
     public static string Of(CheckModes mode) => mode switch
     {
         CheckModes.EndToEnd => "end to end",
-        CheckModes.FiniteDifferences => "finite differences",
+        CheckModes.ForwardMode => "forward mode",
         CheckModes.PlanExact => "plan, exact",
         CheckModes.PlanReal => "plan, real",
         CheckModes.Trajectories => "steps",
@@ -42,9 +42,12 @@ internal static class GradientWords
             (_, CheckModes.EndToEnd)
                 => Invariant($"the distance of the whole tensor is {tensor.WorstInBounds:0.00} of the allowed ")
                     + Invariant($"distance; its worst {values}, in double {tensor.Truth:G9}"),
-            (_, CheckModes.FiniteDifferences)
-                => Invariant($"the slope along a random direction is {tensor.Truth:G9} by finite differences and ")
-                    + Invariant($"{tensor.Got:G9} by the gradient, {tensor.WorstInBounds:0.00} of the allowed ")
+            (_, CheckModes.ForwardMode) when tensor.Verdict != Verdict.Pass
+                => Invariant($"element {tensor.Index} is {tensor.Got:G17}, but {tensor.Truth:G17} by dual numbers, ")
+                    + Invariant($"{tensor.WorstInBounds:G3} of the allowed difference"),
+            (_, CheckModes.ForwardMode)
+                => Invariant($"the slope along a random direction is {tensor.Truth:G17} by dual numbers and ")
+                    + Invariant($"{tensor.Got:G17} by the gradient, {tensor.WorstInBounds:0.00} of the allowed ")
                     + "difference",
             (_, CheckModes.Trajectories) when double.IsPositiveInfinity(tensor.WorstInBounds)
                 => Invariant($"{values} and should be {tensor.Truth:G9}, {tensor.WorstInUlps:N0} ulp away; float32 ")
@@ -56,7 +59,7 @@ internal static class GradientWords
     }
 
     private static string Counts(TensorReport tensor)
-        => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong")
+        => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong, {tensor.Suspects:N0} suspect")
             + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} near a branch") : "");
 
     private static string Remark(LayerReport layer) => layer.Remark.Length > 0 ? $" ({layer.Remark})" : "";

@@ -1,10 +1,13 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>The outcome of a comparison.</summary>
+/// <summary>The outcome of a comparison, from best to worst.</summary>
 public enum Verdict
 {
     /// <summary>Every element agrees.</summary>
     Pass,
+
+    /// <summary>The error of an element exceeds the probable error bound, but not the worst-case bound.</summary>
+    Suspect,
 
     /// <summary>An element is wrong.</summary>
     Fail,
@@ -22,8 +25,7 @@ public enum Verdict
 /// <param name="Got">The value of that element.</param>
 /// <param name="Truth">The value of that element in the double reference.</param>
 /// <param name="Failed">The number of wrong elements.</param>
-/// <param name="Suspects">The number of elements whose error exceeds its bound, but not n·u·Σ|terms|, and of which
-/// another comparison has shown that only their roundings were unlucky.</param>
+/// <param name="Suspects">The number of elements whose error exceeds its bound, but not n·u·Σ|terms|.</param>
 /// <param name="Flips">The number of elements left out because both branches of a kink are correct within the
 /// error.</param>
 public sealed record TensorReport(
@@ -40,7 +42,7 @@ public sealed record TensorReport(
     public int Terms { get; init; }
 
     /// <summary>The outcome of the comparison.</summary>
-    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Verdict.Pass;
+    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Suspects > 0 ? Verdict.Suspect : Verdict.Pass;
 }
 
 /// <summary>The comparison of one layer, or of several consecutive layers, on one backend.</summary>

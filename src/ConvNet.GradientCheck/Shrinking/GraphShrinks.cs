@@ -3,7 +3,7 @@ namespace ConvNet.GradientChecking;
 /// <summary>Returns smaller graphs.</summary>
 internal static class GraphShrinks
 {
-    private const CheckModes LayerModes = CheckModes.Exact | CheckModes.Real | CheckModes.FiniteDifferences;
+    private const CheckModes LayerModes = CheckModes.Exact | CheckModes.Real | CheckModes.ForwardMode;
 
     /// <summary>Returns each layer as a case of its own, if a mode that compares single layers is selected.</summary>
     public static IEnumerable<GradientCase> SingleLayers(GradientCase made) => made is GraphGradientCase whole

@@ -27,9 +27,9 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
         ArgumentNullException.ThrowIfNull(failed);
         ArgumentNullException.ThrowIfNull(report);
         ArgumentNullException.ThrowIfNull(backends);
-        // A reference with a wrong gradient fails in every mode, so finite differences come first. A single layer
+        // A reference with a wrong gradient fails in every mode, so forward mode comes first. A single layer
         // explains the failure of a network.
-        LayerReport? first = report.Layers.Where(HasWrong).OrderBy(layer => layer.Mode != CheckModes.FiniteDifferences)
+        LayerReport? first = report.Layers.Where(HasWrong).OrderBy(layer => layer.Mode != CheckModes.ForwardMode)
             .ThenBy(layer => layer.Mode).FirstOrDefault();
         if (first is null)
             return null;
@@ -69,7 +69,7 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
     }
 
     private static IEnumerable<IReadOnlyList<IBackend>> Fewer(LayerReport failure, IReadOnlyList<IBackend> backends)
-        => failure.Mode == CheckModes.FiniteDifferences
+        => failure.Mode == CheckModes.ForwardMode
         ? [[]]
         : [.. backends.Where(backend => BackendVariant.NameOf(backend) == failure.Backend)
             .Select(backend => (IBackend[])[backend]), backends];
@@ -95,7 +95,8 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
     // The same comparison on the same backend must fail; for a single layer, the same tensor.
     private static LayerReport? Again(GradientCase made, IReadOnlyList<IBackend> backends, LayerReport failure)
     {
-        bool single = failure.Mode is CheckModes.Exact or CheckModes.Real or CheckModes.FiniteDifferences;
+        bool single = failure.Mode is CheckModes.Exact or CheckModes.Real
+            || (failure.Mode == CheckModes.ForwardMode && failure.Kind != EndToEnd.Kind);
         bool IsIt(TensorReport tensor) => IsWrong(tensor)
             && (!single || failure.Tensors.Any(before => before.Name == tensor.Name && IsWrong(before)));
         try

@@ -1,4 +1,4 @@
-using MathNet.Numerics;
+using System.Numerics;
 
 namespace ConvNet;
 
@@ -96,13 +96,10 @@ public sealed record Gelu : Layer
     /// <inheritdoc/>
     public override void Forward<T>(in Frame<T> f)
     {
-        ReadOnlySpan<T> x = f.X(0);
-        Span<T> y = f.Y;
-        for (int i = 0; i < y.Length; i++)
-        {
-            double value = double.CreateChecked(x[i]);
-            y[i] = T.CreateChecked(value * Distribution(value).Value);
-        }
+        if (typeof(T) == typeof(float))
+            Forward<T, double>(f);
+        else
+            Forward<T, T>(f);
     }
 
     /// <inheritdoc/>
@@ -120,16 +117,32 @@ public sealed record Gelu : Layer
         }
     }
 
-    // Returns Φ(x) and Φ′(x).
-    private (double Value, double Density) Distribution(double x)
+    // Computes in TWide, so that a float32 result is rounded once.
+    private void Forward<T, TWide>(in Frame<T> f)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TWide : unmanaged, IFloatingPointIeee754<TWide>
     {
+        ReadOnlySpan<T> x = f.X(0);
+        Span<T> y = f.Y;
+        for (int i = 0; i < y.Length; i++)
+        {
+            TWide value = TWide.CreateChecked(x[i]);
+            y[i] = T.CreateChecked(value * Distribution(value).Value);
+        }
+    }
+
+    // Returns Φ(x) and Φ′(x).
+    private (T Value, T Density) Distribution<T>(T x) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T two = T.CreateChecked(2);
         if (Approximate == GeluApproximation.None)
-            return (SpecialFunctions.Erfc(-x / Math.Sqrt(2)) / 2, Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI));
-        double size = Math.Min(Math.Abs(x), Farthest), slope = Slope(size);
-        double e = Math.Exp(-2 * Math.Sqrt(2 / Math.PI) * (size + Cubic * size * size * size));
-        return ((x > 0 ? 1 : e) / (1 + e), 2 * slope * e / ((1 + e) * (1 + e)));
+            return (ErrorFunction.Complement(-x / T.Sqrt(two)) / two, T.Exp(-x * x / two) / T.Sqrt(T.Tau));
+        T size = T.Min(T.Abs(x), T.CreateChecked(Farthest));
+        T e = T.Exp(-two * T.Sqrt(two / T.Pi) * (size + T.CreateChecked(Cubic) * size * size * size));
+        return ((x > T.Zero ? T.One : e) / (T.One + e), two * Slope(size) * e / ((T.One + e) * (T.One + e)));
     }
 
     // Returns z′(x) of z = √(2/π)·(x + 0.044715·x³).
-    private static double Slope(double size) => Math.Sqrt(2 / Math.PI) * (1 + 3 * Cubic * size * size);
+    private static T Slope<T>(T size) where T : unmanaged, IFloatingPointIeee754<T>
+        => T.Sqrt(T.CreateChecked(2) / T.Pi) * (T.One + T.CreateChecked(3 * Cubic) * size * size);
 }

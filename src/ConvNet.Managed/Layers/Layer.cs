@@ -111,6 +111,8 @@ public abstract record Layer
         => throw new NotSupportedException($"{GetType().Name} has Accuracy.Derived; override DeriveBounds.");
 
     /// <summary>Returns the distance of the inputs from every kink; empty for a layer without kinks.</summary>
+    /// <remarks>A layer that returns one kink for each value of the output, in the order of the output, lets the
+    /// gradient check leave out the outputs that are exactly on a kink.</remarks>
     /// <param name="x">The input values of a whole batch.</param>
     /// <param name="inputs">The shapes of the inputs.</param>
     public virtual IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs) => [];

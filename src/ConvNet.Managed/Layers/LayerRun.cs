@@ -64,10 +64,10 @@ internal sealed class LayerRun<T>
     /// <summary>The output.</summary>
     public T[] Y { get; }
 
-    /// <summary>The gradients of the inputs.</summary>
+    /// <summary>The gradients of the inputs; empty if the backward pass did not run.</summary>
     public T[][] DX { get; }
 
-    /// <summary>The gradients of the parameters; empty for a buffer.</summary>
+    /// <summary>The gradients of the parameters; empty for a buffer and if the backward pass did not run.</summary>
     public T[][] DW { get; }
 
     /// <summary>The parameters and buffers after the forward pass.</summary>
@@ -97,8 +97,8 @@ internal sealed class LayerRun<T>
             W = Array.ConvertAll(values.W, w => new Memory<T>([.. w])),
             Saved = new T[values.Layer.SavedLength(values.N, values.XShapes)],
             DY = values.DY,
-            DX = Array.ConvertAll(values.X, x => new Memory<T>(new T[x.Length])),
-            DW = [.. values.Specs.Select(s => new Memory<T>(new T[s.Trainable ? s.Length : 0]))],
+            DX = Array.ConvertAll(values.X, x => new Memory<T>(new T[backward ? x.Length : 0])),
+            DW = [.. values.Specs.Select(s => new Memory<T>(new T[backward && s.Trainable ? s.Length : 0]))],
             Seed = values.Seed,
             NodeIndex = values.NodeIndex,
             Threads = Environment.ProcessorCount,

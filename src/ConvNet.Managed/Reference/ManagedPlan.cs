@@ -53,6 +53,13 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
     /// <summary>The gradient of a parameter after a backward pass.</summary>
     public ReadOnlySpan<T> Gradient(Parameter parameter) => _gradients[parameter.Index].Span;
 
+    /// <summary>The memory of a parameter's values, for a caller that writes values of the plan's own type.</summary>
+    internal Span<T> Writable(Parameter parameter) => _values[parameter.Index];
+
+    /// <summary>The values of the inputs in the plan's own type, in the order of the graph's inputs. They replace those
+    /// that a training pass is given; null if there are none.</summary>
+    internal IReadOnlyList<T[]>? OwnInputs { get; set; }
+
     /// <inheritdoc/>
     public Recording Record()
     {
@@ -97,6 +104,8 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
         if (PoisonArena)
             _training!.Poison();
         WriteInputs(_training!, input, n);
+        for (int i = 0; i < OwnInputs?.Count; i++)
+            OwnInputs[i].CopyTo(_training!.Value(Graph.Inputs[i], n));
         _training!.Forward(n, training: true, PassNumber, FirstSample, _tracing.Active);
     }
 

@@ -141,8 +141,8 @@ public sealed class GradcheckTests
 
     [TestCase("exact", "exact, segments")]
     [TestCase("real", "real, end to end")]
-    [TestCase("fd", "finite differences")]
-    [TestCase("exact,fd", "exact, finite differences, segments")]
+    [TestCase("forward", "forward mode")]
+    [TestCase("exact,forward", "exact, forward mode, segments")]
     public void AModeLeavesTheOthersOut(string mode, string expected)
     {
         JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--backends", "managed", "--mode", mode,
@@ -154,7 +154,7 @@ public sealed class GradcheckTests
     [TestCase("--backends", "managed,abacus", "\"abacus\"")]
     [TestCase("--backends", "managed,managed", "managed twice")]
     [TestCase("--backends", "native:avx9", "native:scalar:accurate")]
-    [TestCase("--mode", "rough", "exact, real, fd, all")]
+    [TestCase("--mode", "rough", "exact, real, forward, all")]
     [TestCase("--threads", "1,none", "\"none\"")]
     [TestCase("--junit", "no/such/folder/x.xml", "does not exist")]
     [TestCase("--markdown", "no/such/folder/x.md", "does not exist")]

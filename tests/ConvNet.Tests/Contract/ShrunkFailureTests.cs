@@ -39,12 +39,12 @@ public sealed class ShrunkFailureTests
             Assert.That(least.Options,
                 Is.EqualTo(new GradientCheckOptions
                 {
-                    Modes = CheckModes.FiniteDifferences,
+                    Modes = CheckModes.ForwardMode,
                     BatchSize = 1,
                     LargestInteger = 1
                 }));
             Assert.That(shrunk.Backends, Is.Empty, "the reference contradicts itself");
-            Assert.That($"{shrunk}", Does.StartWith("reference, FiniteDifferences: dx[0] is ")
+            Assert.That($"{shrunk}", Does.StartWith("reference, ForwardMode: dx[0] is ")
                 .And.Contain("ScaledSquare { ").And.Contain("on 1×1×1")
                 .And.Contain("A scaledsquare cannot be written as JSON"), "what there is without a file");
             Assert.That((shrunk.Report.Backend, shrunk.Tensor.Name, shrunk.Tensor.Elements),

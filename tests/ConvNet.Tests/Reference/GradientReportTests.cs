@@ -66,7 +66,7 @@ public sealed class GradientReportTests
         GradientCheckException failure = Assert.Throws<GradientCheckException>(()
             => report.ThrowIfFailed(folder.File("case.json")))!;
         Assert.That(failure.Message,
-            Does.Contain("dx of wrongslope on reference, finite differences")
+            Does.Contain("dx of wrongslope on reference, forward mode")
                 .And.Contain("reproduce: GradientCheck.Run of WrongSlope"));
         Assert.That(folder.File("case.json"), Does.Not.Exist);
     }
@@ -102,6 +102,16 @@ public sealed class GradientReportTests
         Assert.That(() => report.ThrowIfFailed(), Throws.Nothing);
         Assert.That(report.ToString(), Does.StartWith("pass: ").And.Contain("The worst: ")
             .And.Not.Contain("reproduce"));
+    }
+
+    [Test]
+    public void ASuspectIsNotPassedOver()
+    {
+        TensorReport suspect = new("dw", 9, 1.5, 3, 0, 1, 1, Failed: 0, Suspects: 1);
+        var report = new GradientReport([new LayerReport("native/avx2", "conv1", "conv", CheckModes.Real, [suspect])],
+            []);
+        Assert.That(() => report.ThrowIfFailed(),
+            Throws.TypeOf<GradientCheckException>().With.Message.Contains("1.50 of the bound"));
     }
 
     [Test]

@@ -85,7 +85,7 @@ public sealed class RecordTextTests
             return new Relu();
         if (type == typeof(GradientCase))
             return new LayerGradientCase(new Relu(), [Shape.Vector(3)], new GradientCheckOptions());
-        if (type == typeof(Block))
+        if (type == typeof(ConvNet.Reports.Block))
             return new Note("note");
         if (type == typeof(TensorReport))
             return new TensorReport("dw", 1, 2, 3, 0, 1, 2, Failed: 1, Suspects: 0);
