@@ -33,7 +33,12 @@ internal sealed class FaultyBackend : IBackend
 
     /// <inheritdoc/>
     public IExecutable Compile(Graph graph, TrainingSpec spec)
-        => new FaultyExecutable(this, _fault, _inner.Compile(graph, spec), new Rerun(_inner, _plain, graph, spec));
+    {
+        IExecutable inner = _inner.Compile(graph, spec);
+        var rerun = new Rerun(_inner, _plain, graph, spec);
+        return inner is ITraces ? new TracingFaultyExecutable(this, _fault, inner, rerun)
+            : new FaultyExecutable(this, _fault, inner, rerun);
+    }
 
     /// <inheritdoc/>
     public IExecutable CompileInference(Graph graph, int batchSize) => _inner.CompileInference(graph, batchSize);

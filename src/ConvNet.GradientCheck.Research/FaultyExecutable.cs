@@ -4,7 +4,7 @@ namespace ConvNet.GradientChecking.Research;
 
 /// <summary>An executable that injects a fault into results when they are read. Accumulated gradients remain
 /// correct.</summary>
-internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun)
+internal class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable inner, Rerun rerun)
     : IExecutable, IDeclaresAlgorithms
 {
     private readonly Random _random = new(fault.Seed);
@@ -23,10 +23,18 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
     public void Forward(BatchValues input)
     {
         float[][] state = [.. Graph.Parameters.Select(ReadRight)];
-        inner.Forward(input);
         (_before, _pass) = (_pass, new TrainingPass(_passes++, state,
             input.InOrderOf(Graph.Inputs, "input").ToArrays(Graph.Inputs.Count)));
         backend.Injected = 0;
+        InForward = true;
+        try
+        {
+            inner.Forward(input);
+        }
+        finally
+        {
+            InForward = false;
+        }
     }
 
     public double Loss(Targets targets)
@@ -128,18 +136,33 @@ internal sealed class FaultyExecutable(FaultyBackend backend, Fault fault, IExec
 
     public void Dispose() => inner.Dispose();
 
+    /// <summary>Whether a forward pass whose results get the fault is in progress.</summary>
+    protected bool InForward { get; private set; }
+
+    /// <summary>Injects the fault into the values of an input or output of the graph if they get it.</summary>
+    /// <param name="values">The values, N×C×H×W.</param>
+    /// <param name="target">The result that they are.</param>
+    /// <param name="node">The input or output.</param>
+    /// <param name="nodes">The inputs or outputs of the graph, of which only one gets the fault.</param>
+    protected void Spoil(Span<float> values, FaultTarget target, Node node, IReadOnlyList<Node> nodes)
+    {
+        if (nodes[fault.Seed % nodes.Count] == node)
+            Spoil(values, target, null, node);
+    }
+
     private double Spoilt(double loss)
     {
         float[] value = [(float)loss];
         return Spoil(value, FaultTarget.Loss, null) ? value[0] : loss;
     }
 
-    // Only one of several inputs or outputs gets the fault.
     private void Spoil(BatchBuffers values, FaultTarget target, IReadOnlyList<Node> nodes)
     {
-        int spoilt = fault.Seed % nodes.Count;
-        if (!values[spoilt].IsEmpty)
-            Spoil(values[spoilt], target, null, nodes[spoilt]);
+        for (int i = 0; i < nodes.Count; i++)
+        {
+            if (!values[i].IsEmpty)
+                Spoil(values[i], target, nodes[i], nodes);
+        }
     }
 
     private bool Spoil(Span<float> values, FaultTarget target, Parameter? parameter, Node? node = null)

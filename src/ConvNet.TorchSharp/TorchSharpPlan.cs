@@ -10,8 +10,10 @@ namespace ConvNet;
 /// <remarks>
 /// Every call opens a dispose scope, so that the tensors it creates are freed when it ends. The outputs and the losses
 /// are kept until the backward pass has used them. Parameters, buffers and batch memory live as long as the plan.
+/// While the plan is traced, torch also retains the gradients of all outputs. They are shown in reverse order after its
+/// backward pass, which is otherwise unchanged. The gradients of a forward pass that was not traced are not shown.
 /// </remarks>
-internal sealed class TorchSharpPlan : Executable
+internal sealed class TorchSharpPlan : Executable, ITraces
 {
     private readonly TorchRuntime _runtime;
     private readonly Tensor[] _parameters;
@@ -30,7 +32,8 @@ internal sealed class TorchSharpPlan : Executable
     private GroupOptimizer? _optimizer;
     private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
-    private readonly Tensor?[] _outputs, _losses;
+    private readonly Tensor?[] _outputs, _losses, _traced;
+    private readonly NodeTracing _tracing;
     private HostBuffer<float>[] _inferenceInputs = [];
 
     internal TorchSharpPlan(Graph graph, int batchSize, TrainingSpec? spec, TorchRuntime runtime,
@@ -43,6 +46,7 @@ internal sealed class TorchSharpPlan : Executable
         _lastReads = LastReads(graph);
         _arguments = Array.ConvertAll(_inputs, inputs => new Tensor[inputs.Length]);
         (_outputs, _losses) = (new Tensor?[graph.Outputs.Count], new Tensor?[Objectives.Count]);
+        (_traced, _tracing) = (new Tensor?[graph.Nodes.Count], new NodeTracing(graph, spec is not null));
         _pressure = new NativeMemoryPressure(NativeBytes());
         using TorchScope scope = OpenScope();
         try
@@ -68,6 +72,20 @@ internal sealed class TorchSharpPlan : Executable
         _lossWeights = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
         (_groups, _optimizer) = OptimizerOf(Frozen);
         SetFrozen(Frozen);
+    }
+
+    public IReadOnlyList<TracedOperation> TrainingOperations => _tracing.Training;
+
+    public IReadOnlyList<TracedOperation> InferenceOperations => _tracing.Inference;
+
+    public TraceCallback? Trace
+    {
+        get => _tracing.Callback;
+        set
+        {
+            using Hold hold = Enter();
+            _tracing.Callback = value;
+        }
     }
 
     protected override void ForwardCore(BatchValues input, int n)
@@ -121,6 +139,8 @@ internal sealed class TorchSharpPlan : Executable
         // The gradients of outputs that were not given are zero.
         if (outputGradient.IsNamed)
             CompleteGradients();
+        if (_callbackFailure is null)
+            ShowGradients();
         EndPass();
         _callbackFailure?.Throw();
     }
@@ -354,9 +374,43 @@ internal sealed class TorchSharpPlan : Executable
             values[i] = call(read, _frozenNodes[i] ? pass with { Training = false } : pass);
             if (watched)
                 read[0].Dispose();
+            if (_tracing.Active is { } trace)
+                Show(trace, values[i], Graph.Nodes[i], pass);
             foreach (int last in _lastReads[i])
-                values[last].Dispose();
+            {
+                if (!ReferenceEquals(values[last], _traced[last]))
+                    values[last].Dispose();
+            }
         }
+        return values;
+    }
+
+    private void Show(NodeTracing trace, Tensor y, Node node, Pass pass)
+    {
+        trace.ShowOutput(node, pass.N, Copy(y, pass.N, node), isReplaceable: false, pass.Training);
+        if (!pass.Training || !y.requires_grad)
+            return;
+        y.retain_grad();
+        _traced[node.Index] = y.DetachFromDisposeScope();
+    }
+
+    private void ShowGradients()
+    {
+        if (_tracing.Active is not { } trace)
+            return;
+        foreach (Node node in Graph.LayerNodes.Reverse())
+        {
+            // A gradient is missing if no given gradient of an output depends on the node.
+            using Tensor? gradient = _traced[node.Index]?.grad;
+            if (gradient is not null)
+                trace.ShowGradient(node, N, Copy(gradient, N, node), isReplaceable: false);
+        }
+    }
+
+    private static Span<float> Copy(Tensor tensor, int n, Node node)
+    {
+        var values = new float[n * node.Shape.Length];
+        tensor.ReadFloats(values);
         return values;
     }
 
@@ -442,10 +496,11 @@ internal sealed class TorchSharpPlan : Executable
 
     private void EndPass()
     {
-        foreach (Tensor? ended in (Tensor?[])[.. _losses, .. _outputs])
+        foreach (Tensor? ended in (Tensor?[])[.. _losses, .. _outputs, .. _traced])
             ended?.Dispose();
         Array.Clear(_losses);
         Array.Clear(_outputs);
+        Array.Clear(_traced);
     }
 
     // An input that no loss depends on has no gradient in torch. It is read as zero.

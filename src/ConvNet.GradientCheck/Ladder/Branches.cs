@@ -67,6 +67,14 @@ internal static class Branches
             distance = Math.Max(distance, Math.Abs(exact[i] - single[i]));
             largest = Math.Max(largest, Math.Abs(exact[i]));
         }
-        return distance == 0 ? 0 : allowance * distance + BoundedSum.UnitRoundoff * largest;
+        return AllowedError(allowance, distance, largest);
     }
+
+    /// <summary>Returns the error that a backend may make in a tensor: a multiple of the error of the float32
+    /// reference, and one rounding. Values that float32 computes exactly have none.</summary>
+    /// <param name="allowance">The multiple.</param>
+    /// <param name="error">The largest error of the float32 reference.</param>
+    /// <param name="largest">The largest magnitude.</param>
+    public static double AllowedError(double allowance, double error, double largest)
+        => error == 0 ? 0 : allowance * error + BoundedSum.UnitRoundoff * largest;
 }

@@ -27,7 +27,7 @@ public enum Verdict
 /// <param name="Failed">The number of wrong elements.</param>
 /// <param name="Suspects">The number of elements whose error exceeds its bound, but not n·u·Σ|terms|.</param>
 /// <param name="Flips">The number of elements left out because both branches of a kink are correct within the
-/// error.</param>
+/// error. For a tensor of a whole network that is wrong, the number of values near a kink.</param>
 public sealed record TensorReport(
     string Name, int Elements, double WorstInBounds, long WorstInUlps, int Index, double Got, double Truth, int Failed,
         int Suspects, int Flips = 0)

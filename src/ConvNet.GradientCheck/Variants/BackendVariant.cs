@@ -92,8 +92,12 @@ public sealed class BackendVariant : IBackend
     }
 
     private IExecutable Together(Func<IBackend, IExecutable> compile)
-        => _backends.Length == 1 ? compile(_backends[0])
-            : new VariantExecutable(this, Array.ConvertAll(_backends, backend => compile(backend)));
+    {
+        IExecutable[] executables = Array.ConvertAll(_backends, backend => compile(backend));
+        return executables.Length == 1 ? executables[0]
+            : executables.All(each => each is ITraces) ? new TracingVariantExecutable(this, executables)
+            : new VariantExecutable(this, executables);
+    }
 
     private string Count(int index) => _backends[index].Info.Threads is var count && count == 1 ? "1 thread"
         : $"{count} threads";

@@ -4,7 +4,7 @@ namespace ConvNet.GradientChecking;
 
 /// <summary>Runs a graph with several thread counts and returns the results of the first. The variant compares the
 /// others with it.</summary>
-internal sealed class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable,
+internal class VariantExecutable(BackendVariant variant, IExecutable[] executables) : IExecutable,
     IDeclaresAlgorithms
 {
     private delegate void Reader(IExecutable executable, Span<float> values);
