@@ -181,6 +181,27 @@ public sealed class PlanTests
             Is.EqualTo(NativeRun.TrainTwoSteps(built, graph.N, fused)));
     }
 
+    // The images get no gradient, so the inner sum passes that of the outer one to one input only. The slope of that
+    // input must not change the gradient that the other input of the outer sum gets.
+    [Test]
+    public void ASumOfASumAndImagesLeavesTheGradientOfTheOuterSumAlone()
+    {
+        var graph = new Graph(new Shape(5, 4, 4));
+        Node outer = graph.Append(graph.Input, new Conv2d(5, 3, padding: 1), new Relu());
+        Node inner = graph.Append(graph.Input, new Conv2d(5, 3, padding: 1), new Relu());
+        graph.Add(new Add(), graph.Add(new Add(), inner, graph.Input), outer);
+        using NativeBackend fused = new(), unfused = new() { Fuse = false };
+        float[][] gradients = [.. ((NativeBackend[])[fused, unfused]).SelectMany(backend =>
+        {
+            using NativePlan net = Compile(graph, backend);
+            net.Initialize(new HeNormal(3));
+            net.Forward(NativeRun.Values(4 * graph.Input.Shape.Length, seed: 1));
+            net.Backward(NativeRun.Values(4 * graph.Output.Shape.Length, seed: 2));
+            return graph.Parameters.Select(parameter => Samples.ReadGradient(net, parameter)).ToArray();
+        })];
+        Assert.That(gradients[..^graph.Parameters.Count], Is.EqualTo(gradients[graph.Parameters.Count..]));
+    }
+
     // Values of this size exceed the limit of a ReLU6.
     [Test]
     public void FusedAndUnfusedActivationsGiveTheSameBits(
