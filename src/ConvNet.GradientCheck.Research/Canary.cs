@@ -80,9 +80,8 @@ public sealed record CanaryOptions
 /// <param name="Mode"><see cref="CheckModes.Exact"/> or <see cref="CheckModes.Real"/>.</param>
 /// <param name="Injected">The number of trials in which the fault changed a value that is compared.</param>
 /// <param name="Caught">The number of these trials reported as wrong.</param>
-/// <param name="Suspected">The number of these trials reported as suspect.</param>
 public sealed record CanaryRow(string Backend, string Case, FaultKind Kind, FaultTarget Target, CheckModes Mode,
-    int Injected, int Caught, int Suspected);
+    int Injected, int Caught);
 
 /// <summary>A fault that was not detected.</summary>
 /// <param name="Backend">The backend into which the fault was injected.</param>
@@ -172,7 +171,7 @@ public static class Canary
     {
         foreach (CheckModes mode in (CheckModes[])[CheckModes.Exact, CheckModes.Real])
         {
-            int injected = 0, caught = 0, suspected = 0;
+            int injected = 0, caught = 0;
             foreach (Trial trial in trials)
             {
                 for (int position = 0; position < trial.Positions; position++)
@@ -186,7 +185,6 @@ public static class Canary
                         continue;
                     injected++;
                     caught += report.Verdict == Verdict.Fail ? 1 : 0;
-                    suspected += report.Verdict == Verdict.Suspect ? 1 : 0;
                     if (mode == CheckModes.Exact && report.Verdict != Verdict.Fail)
                         missed.Add(new CanaryMiss(BackendVariant.NameOf(backend), canary.Name, mode, fault, trial.Seed,
                             faulty.InjectedAt));
@@ -194,7 +192,7 @@ public static class Canary
             }
             if (injected > 0)
                 yield return new CanaryRow(BackendVariant.NameOf(backend), canary.Name, kind, target, mode, injected,
-                    caught, suspected);
+                    caught);
         }
     }
 

@@ -4,7 +4,7 @@ namespace ConvNet.GradientChecking.Research;
 /// <param name="Mode"><see cref="CheckModes.Exact"/> or <see cref="CheckModes.Real"/>.</param>
 /// <param name="Elements">The number of elements compared.</param>
 /// <param name="Failed">The number of elements reported as wrong.</param>
-/// <param name="Suspects">The number of elements reported as suspect.</param>
+/// <param name="Suspects">The number of elements that exceed their probable bound and are right by exact mode.</param>
 /// <param name="Worst">The largest error as a multiple of its bound; infinity if no error is allowed.</param>
 /// <param name="Tensor">The tensor with that error.</param>
 public sealed record SweepFinding(CheckModes Mode, long Elements, long Failed, long Suspects, double Worst,

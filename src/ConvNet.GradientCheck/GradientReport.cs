@@ -25,13 +25,13 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// <summary>The number of wrong elements.</summary>
     public long Failed => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Failed));
 
-    /// <summary>The number of suspect elements.</summary>
+    /// <summary>The number of elements that exceed their probable bound and were shown to be right otherwise.</summary>
     public long Suspects => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Suspects));
 
-    /// <summary>The worst verdict. A suspect element counts as correct if exact mode passes its tensor.</summary>
-    public Verdict Verdict => Layers.Select(Decided).DefaultIfEmpty().Max();
+    /// <summary>The worst verdict.</summary>
+    public Verdict Verdict => Layers.Select(layer => layer.Verdict).DefaultIfEmpty().Max();
 
-    /// <summary>The worst comparison: wrong before suspect, then by the largest error as a multiple of its bound. Null
+    /// <summary>The worst comparison: wrong before right, then by the largest error as a multiple of its bound. Null
     /// if nothing was compared.</summary>
     public (LayerReport Layer, TensorReport Tensor)? Worst => Comparisons
         .Select(row => ((LayerReport, TensorReport)?)row)
@@ -44,8 +44,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
 
     /// <summary>The result in one line.</summary>
     public string Summary
-        => Invariant($"{GradientWords.Of(Verdict)}: {Checked:N0} values compared, {Failed:N0} wrong, ")
-            + Invariant($"{Suspects:N0} suspect");
+        => Invariant($"{GradientWords.Of(Verdict)}: {Checked:N0} values compared, {Failed:N0} wrong");
 
     /// <summary>A sentence that names the layers compared on a sample of their values; null if there are
     /// none.</summary>
@@ -82,8 +81,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// layer cannot be written as JSON; in that case the message gives the call instead.</remarks>
     /// <param name="caseFile">The path of the file. If null, a new file in the current directory is used:
     /// <c>gradcheck-failure.json</c>, with a suffix -2, -3 and so on if needed.</param>
-    /// <exception cref="GradientCheckException">A value is wrong, or suspect and not cleared by exact mode, or nothing
-    /// was compared. The message is the report with the command that reproduces it.</exception>
+    /// <exception cref="GradientCheckException">A value is wrong, or nothing was compared. The message is the report with the command that reproduces it.</exception>
     public void ThrowIfFailed(string? caseFile = null)
     {
         if (Checked == 0)
@@ -133,13 +131,4 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     // The command for a case file, or the call if there is no file. Empty if the origin of the report is unknown.
     private string Again(string? file)
         => Origin is null ? "" : file is null ? Origin.Call(Disagreeing) : Origin.Command(file, Disagreeing)!;
-
-    private Verdict Decided(LayerReport layer) => layer.Verdict == Verdict.Suspect
-        && layer.Tensors.All(t => t.Verdict == Verdict.Pass || PassesExactly(layer, t))
-        ? Verdict.Pass
-        : layer.Verdict;
-
-    private bool PassesExactly(LayerReport suspect, TensorReport tensor) => Layers.Any(l => l.Mode == CheckModes.Exact
-        && l.Backend == suspect.Backend && l.Layer == suspect.Layer
-            && l.Tensors.Any(t => t.Name == tensor.Name && t.Verdict == Verdict.Pass));
 }

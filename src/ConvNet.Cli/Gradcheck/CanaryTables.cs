@@ -25,15 +25,12 @@ internal static class CanaryTables
         ], [.. report.Missed.Select(Words)], Document(report));
     }
 
-    private static string Of(CanaryRow[] rows) => $"{SelfCheck.Number(rows.Sum(Caught))} of "
+    private static string Of(CanaryRow[] rows) => $"{SelfCheck.Number(rows.Sum(row => row.Caught))} of "
         + $"{SelfCheck.Number(rows.Sum(row => row.Injected))}, "
-        + $"{SelfCheck.Share(rows.Sum(Caught), rows.Sum(row => row.Injected))}";
-
-    // A suspect value counts as caught, because it is reported.
-    private static int Caught(CanaryRow row) => row.Caught + row.Suspected;
+        + $"{SelfCheck.Share(rows.Sum(row => row.Caught), rows.Sum(row => row.Injected))}";
 
     private static TextTable ByLayer(IReadOnlyList<CanaryRow> rows) => SelfCheck.TableOf(
-        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "reported wrong", "suspect", "caught"],
+        ["layer", "kinds", "results", "faults, exact", "caught", "faults, real", "caught"],
             1,
         rows.GroupBy(row => row.Case).Select(of =>
         {
@@ -42,10 +39,9 @@ internal static class CanaryTables
             int injected = exact.Sum(row => row.Injected), injectedReal = real.Sum(row => row.Injected);
             return (string[])[of.Key, $"{of.Select(row => row.Kind).Distinct().Count()}",
                 $"{of.Select(row => row.Target).Distinct().Count()}",
-                injected == 0 ? "–" : SelfCheck.Number(injected), SelfCheck.Share(exact.Sum(Caught), injected),
+                injected == 0 ? "–" : SelfCheck.Number(injected), SelfCheck.Share(exact.Sum(row => row.Caught), injected),
                     SelfCheck.Number(injectedReal),
-                SelfCheck.Number(real.Sum(row => row.Caught)), SelfCheck.Number(real.Sum(row => row.Suspected)),
-                    SelfCheck.Share(real.Sum(Caught), injectedReal)];
+                    SelfCheck.Share(real.Sum(row => row.Caught), injectedReal)];
         }));
 
     private static TextTable Matrix(IReadOnlyList<CanaryRow> rows)
@@ -61,7 +57,7 @@ internal static class CanaryTables
         string Rate(CheckModes mode)
         {
             CanaryRow[] of = [.. rows.Where(row => row.Mode == mode)];
-            return SelfCheck.Share(of.Sum(Caught), of.Sum(row => row.Injected)).TrimEnd('%');
+            return SelfCheck.Share(of.Sum(row => row.Caught), of.Sum(row => row.Injected)).TrimEnd('%');
         }
         return rows.Length == 0 ? "–" : $"{Rate(CheckModes.Exact)} · {Rate(CheckModes.Real)}";
     }
@@ -87,7 +83,6 @@ internal static class CanaryTables
             mode = GradientWords.Of(row.Mode),
             row.Injected,
             row.Caught,
-            row.Suspected,
         }),
         missed = report.Missed.Select(Words),
     };

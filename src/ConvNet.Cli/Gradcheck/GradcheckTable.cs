@@ -81,7 +81,6 @@ internal static class GradcheckTable
         string text = worst is null ? "" : worst.Verdict switch
         {
             Verdict.Fail => $"wrong {worst.Name}",
-            Verdict.Suspect => $"{worst.WorstInBounds:0.00} {worst.Name} suspect",
             _ when exact || worst.WorstInBounds == 0 => "equal",
             _ => $"{worst.WorstInBounds:0.00} {worst.Name}",
         };
@@ -91,7 +90,7 @@ internal static class GradcheckTable
     private static TextTable Tensors(GradientReport report)
     {
         var table = new TextTable(4, ["layer", "mode", "backend", "tensor",
-            .. TableHead.Figures("values", "in bounds", "ulp", "index", "got", "truth", "wrong", "suspect", "flips"),
+            .. TableHead.Figures("values", "in bounds", "ulp", "index", "got", "truth", "wrong", "unlucky", "flips"),
                 "verdict"]);
         foreach (LayerReport layer in report.Layers)
         {
@@ -111,7 +110,6 @@ internal static class GradcheckTable
     private static Style StyleOf(Verdict verdict) => new(verdict switch
     {
         Verdict.Pass => Color.Green,
-        Verdict.Suspect => Color.Yellow,
         _ => Color.Red,
     });
 }

@@ -17,7 +17,7 @@ internal static class MarkdownSummary
         var text = new StringBuilder();
         Line($"### Gradient check of {Escape(result.Title)}: {GradientWords.Of(report.Verdict)}");
         Line($"");
-        string counts = FormattableString.Invariant($"{report.Failed:N0} wrong, {report.Suspects:N0} suspect");
+        string counts = FormattableString.Invariant($"{report.Failed:N0} wrong");
         Line($"{report.Checked:N0} values compared in {result.Elapsed.TotalSeconds:0.0} s, {counts}.");
         Line($"");
         CheckModes[] modes = [.. report.Layers.Select(layer => layer.Mode).Distinct()];

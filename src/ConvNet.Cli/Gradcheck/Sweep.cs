@@ -65,8 +65,8 @@ internal static class Sweep
             + $"{SelfCheck.Number(RandomCases.LongSum)} terms: {SelfCheck.Number(alarms.Length)} false alarms.";
         return new SelfCheck(alarms.Length > 0, lead,
         [
-            ("Results of both modes per backend. A suspect value exceeds its probable bound, but not the largest "
-                + "possible rounding error; it is no alarm if exact mode passes the tensor.",
+            ("Results of both modes per backend. An unlucky value exceeds its probable bound, but not the largest "
+                + "possible rounding error, and exact mode shows that its terms are right.",
                 PerBackend(cases, backends)),
             ("The largest error in real mode, in units of its bound, by kind of layer:",
                 Worst(cases, backends)),
@@ -77,13 +77,12 @@ internal static class Sweep
     }
 
     private static string Words(SweepOutcome outcome)
-        => string.Join("; ", outcome.Findings.Where(finding => finding.Failed + finding.Suspects > 0).Select(finding
+        => string.Join("; ", outcome.Findings.Where(finding => finding.Failed > 0).Select(finding
         => string.Create(CultureInfo.InvariantCulture,
-            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} values wrong and {finding.Suspects:N0} suspect of "
-                + $"{finding.Elements:N0}, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
+            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} of {finding.Elements:N0} values wrong, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
 
     private static TextTable PerBackend(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(
-        ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "suspect",
+        ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "unlucky",
             "false alarms", "largest error / bound"], 1,
         backends.Select((name, i) =>
         {

@@ -3,7 +3,7 @@ namespace ConvNet.GradientChecking;
 /// <summary>Compares one layer with the reference, on the same values for every backend.</summary>
 internal sealed class LayerCheck
 {
-    private const int MostRedraws = 16;
+    private const int MostRedraws = 16, Redraws = 8;
 
     private readonly Layer _layer;
     private readonly Shape[] _shapes;
@@ -99,8 +99,38 @@ internal sealed class LayerCheck
             LayerResult got = _probe.Run(backend, values, before);
             if (!truths.TryGetValue(got.Algorithms, out LayerTruth? computed))
                 truths[got.Algorithms] = computed = truth.Computed(got.Algorithms, values);
-            return Report(backend, CheckModes.Real, got, computed, values.W, "");
+            return Decided(backend, Report(backend, CheckModes.Real, got, computed, values.W, ""));
         })];
+    }
+
+    // A right sum may exceed its probable bound, because its roundings had the same direction. Exact mode decides whether
+    // the terms are right. Where a layer has none, other values do: bad luck does not repeat itself.
+    private LayerReport Decided(IBackend backend, LayerReport report)
+    {
+        if (report.Tensors.All(tensor => tensor.Suspects == 0))
+            return report;
+        IReadOnlyList<TensorReport> exact = [.. Exact([backend], out _).SelectMany(layer => layer.Tensors)];
+        bool IsRight(TensorReport tensor) => exact.FirstOrDefault(other => other.Name == tensor.Name) is { } known
+            ? known is { Verdict: Verdict.Pass, Elements: > 0 }
+            : Enumerable.Range(1, Redraws).Count(redraw => ExceedsOn(backend, (ulong)redraw, tensor.Name))
+                <= Redraws / 4;
+        return report with
+        {
+            Tensors = [.. report.Tensors.Select(tensor => tensor.Suspects == 0 || IsRight(tensor) ? tensor
+                : tensor with { Failed = tensor.Failed + tensor.Suspects, Suspects = 0 })],
+        };
+    }
+
+    // Whether the same tensor exceeds its bound on other values.
+    private bool ExceedsOn(IBackend backend, ulong redraw, string tensor)
+    {
+        _options.Cancellation.ThrowIfCancellationRequested();
+        LayerValues<float> values = Reals(new Fill(_options.Seed + (redraw << 32)), _options.BatchSize, null, null);
+        LayerResult got = _probe.Run(backend, values, Reals(_other, _options.BatchSize + 1, null, null));
+        LayerTruth truth = LayerReference.Evaluate(values, SampleOf(_options.BatchSize))
+            .Computed(got.Algorithms, values);
+        return Report(backend, CheckModes.Real, got, truth, values.W, "").Tensors
+            .Any(other => other.Name == tensor && other.Failed + other.Suspects > 0);
     }
 
     private (LayerValues<float> Values, LayerTruth Truth) Evaluated(float[][]? x, float[][]? w)

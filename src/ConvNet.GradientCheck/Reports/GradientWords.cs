@@ -59,7 +59,7 @@ internal static class GradientWords
     }
 
     private static string Counts(TensorReport tensor)
-        => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong, {tensor.Suspects:N0} suspect")
+        => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong")
             + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} near a branch") : "");
 
     private static string Remark(LayerReport layer) => layer.Remark.Length > 0 ? $" ({layer.Remark})" : "";

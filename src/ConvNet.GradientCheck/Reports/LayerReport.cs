@@ -1,13 +1,10 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>The outcome of a comparison, from best to worst.</summary>
+/// <summary>The outcome of a comparison.</summary>
 public enum Verdict
 {
     /// <summary>Every element agrees.</summary>
     Pass,
-
-    /// <summary>The error of an element exceeds the probable error bound, but not the worst-case bound.</summary>
-    Suspect,
 
     /// <summary>An element is wrong.</summary>
     Fail,
@@ -25,7 +22,8 @@ public enum Verdict
 /// <param name="Got">The value of that element.</param>
 /// <param name="Truth">The value of that element in the double reference.</param>
 /// <param name="Failed">The number of wrong elements.</param>
-/// <param name="Suspects">The number of elements whose error exceeds its bound, but not n·u·Σ|terms|.</param>
+/// <param name="Suspects">The number of elements whose error exceeds its bound, but not n·u·Σ|terms|, and of which
+/// another comparison has shown that only their roundings were unlucky.</param>
 /// <param name="Flips">The number of elements left out because both branches of a kink are correct within the
 /// error. For a tensor of a whole network that is wrong, the number of values near a kink.</param>
 public sealed record TensorReport(
@@ -42,7 +40,7 @@ public sealed record TensorReport(
     public int Terms { get; init; }
 
     /// <summary>The outcome of the comparison.</summary>
-    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Suspects > 0 ? Verdict.Suspect : Verdict.Pass;
+    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Verdict.Pass;
 }
 
 /// <summary>The comparison of one layer, or of several consecutive layers, on one backend.</summary>

@@ -52,8 +52,8 @@ public static class CompareText
         foreach (Absence absence in comparison.Absent)
             yield return $"{absence.Backend}{(absence.Threads is { } threads ? $" on {Threads(threads)}" : "")}: "
                 + $"skipped {absence.What}: {absence.Reason}";
-        foreach (CompareRow row in comparison.Rows.Where(row => row.Gradients.Verdict is GradientVerdict.Wrong
-            or GradientVerdict.Suspect).DistinctBy(row => row.Backend))
+        foreach (CompareRow row in comparison.Rows.Where(row => row.Gradients.Verdict == GradientVerdict.Wrong)
+            .DistinctBy(row => row.Backend))
             yield return $"{row.Backend}: gradients {Word(row.Gradients.Verdict)}: {row.Gradients.Detail}";
         yield return comparison.Noise.Explanation;
         yield return comparison.Recommendation.Sentence;

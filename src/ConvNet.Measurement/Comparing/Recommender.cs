@@ -103,7 +103,6 @@ internal static class Recommender
         yield return taken.Gradients.Verdict switch
         {
             GradientVerdict.Right => "its gradients are right",
-            GradientVerdict.Suspect => $"its gradients are suspect ({taken.Gradients.Detail})",
             _ => "its gradients were not checked",
         };
         foreach (var wrong in rows.Where(row => row.Gradients.Verdict == GradientVerdict.Wrong)

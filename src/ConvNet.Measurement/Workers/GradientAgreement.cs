@@ -14,10 +14,6 @@ public enum GradientVerdict
     [JsonStringEnumMemberName("right")]
     Right,
 
-    /// <summary>Some values deviate more than rounding probably explains, but none more than it possibly can.</summary>
-    [JsonStringEnumMemberName("suspect")]
-    Suspect,
-
     /// <summary>Some values are wrong.</summary>
     [JsonStringEnumMemberName("wrong")]
     Wrong,

@@ -44,14 +44,7 @@ internal static class QuickCheck
             return new GradientAgreement(GradientVerdict.Wrong, test.Checked, 0, $"the backend {test.Finding}");
         string detail = worst == Verdict.Pass ? what
             : Finding(reports.SelectMany(report => report.Layers).First(layer => layer.Verdict == worst));
-        GradientVerdict verdict = worst switch
-        {
-            Verdict.Pass => GradientVerdict.Right,
-            Verdict.Suspect
-            => GradientVerdict.Suspect,
-            _ => GradientVerdict.Wrong
-        };
-        return new GradientAgreement(verdict, reports.Sum(report => report.Checked),
+        return new GradientAgreement(worst == Verdict.Pass ? GradientVerdict.Right : GradientVerdict.Wrong, reports.Sum(report => report.Checked),
             reports.Sum(report => report.Failed), detail);
     }
 

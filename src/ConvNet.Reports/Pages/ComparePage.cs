@@ -42,7 +42,7 @@ public static class ComparePage
         .. isFirst ? [] : (Block[])[new Note(comparison.Recommendation.Sentence)],
         new Note(comparison.Noise.Explanation, IsWarning: comparison.Noise.Verdict != NoiseVerdict.Quiet),
         .. from of in comparison.Rows.GroupBy(row => (row.Backend, row.Gradients))
-           where of.Key.Gradients.Verdict is GradientVerdict.Wrong or GradientVerdict.Suspect
+           where of.Key.Gradients.Verdict == GradientVerdict.Wrong
            select new Note($"The gradients of {of.Key.Backend} are {Words(of.Key.Gradients.Verdict)}: "
                + $"{of.Key.Gradients.Detail}", IsWarning: true),
         .. Bars(comparison, $"Training, batch {comparison.Batch}, images/s", "Longer is faster. The thin lines are "
@@ -113,7 +113,6 @@ public static class ComparePage
     {
         GradientVerdict.NotChecked => "not checked",
         GradientVerdict.Right => "right",
-        GradientVerdict.Suspect => "suspect",
         _ => "wrong",
     };
 }

@@ -96,7 +96,7 @@ public sealed class SelfCheckTests
         var fault = new Fault(FaultKind.TermLeftOut, FaultTarget.WeightGradient, Seed: 3);
         SelfCheck result = CanaryTables.Of(new CanaryReport(
             [new CanaryRow("native/avx2", "conv 3×3", fault.Kind, fault.Target, CheckModes.Exact, Injected: 2,
-                Caught: 1, Suspected: 0)],
+                Caught: 1)],
             [new CanaryMiss("native/avx2", "conv 3×3", CheckModes.Exact, fault, ValuesSeed: 5, Index: 7)]));
         Assert.That(result.Failed);
         Assert.That(result.Findings, Is.EqualTo(new[] { "exact mode missed on native/avx2: term left out in "

@@ -33,6 +33,14 @@ public sealed class GraphContract(BackendCase backend)
     public void EveryLayerOfANetworkIsRight(GraphCase graph)
         => Reports.AssertPasses(Check(graph, CheckModes.Exact | CheckModes.Real));
 
+    [TestCaseSource(typeof(GraphCases), nameof(GraphCases.All))]
+    public void EveryOperationOfItsPlanIsRight(GraphCase graph)
+    {
+        GradientReport report = Check(graph, CheckModes.PlanExact | CheckModes.PlanReal);
+        Reports.AssertPasses(report);
+        Assert.That(report.Steps.Where(step => !step.IsCovered), Is.Empty);
+    }
+
     private GradientReport Check(GraphCase graph, CheckModes modes)
     {
         using IBackend opened = backend.Open();

@@ -68,7 +68,7 @@ public sealed class GradientTests
         using var mine = new MyBackend();
         CanaryReport report =
             Canary.Run([mine], [new CanaryCase("mine", 2, new Shape(3, 5, 7)) { Layer = new MyActivation() }]);
-        Assert.That(report.Rows.Where(row => row.Caught + row.Suspected < row.Injected), Is.Empty);
+        Assert.That(report.Rows.Where(row => row.Caught < row.Injected), Is.Empty);
     }
 }
 // </example>

@@ -34,21 +34,6 @@ public sealed class GradientCheckTests
     }
 
     [Test]
-    public void ASuspectElementIsRightWhereExactModePassesTheTensor()
-    {
-        TensorReport suspect = new("dw", 9, 1.5, 3, 0, 1, 1, Failed: 0, Suspects: 1),
-            equal = new("dw", 9, 0, 0, 0, 1, 1, Failed: 0, Suspects: 0);
-        LayerReport real = new("native/avx2", "conv1", "conv", CheckModes.Real, [suspect]),
-            exact = new("native/avx2", "conv1", "conv", CheckModes.Exact, [equal]);
-        Assert.That(new GradientReport([real], []).Verdict, Is.EqualTo(Verdict.Suspect));
-        Assert.That(new GradientReport([real, exact], []).Verdict, Is.EqualTo(Verdict.Pass));
-        Assert.That(new GradientReport([real, exact with { Backend = "native/avx512" }], []).Verdict,
-            Is.EqualTo(Verdict.Suspect));
-        Assert.That(new GradientReport([real, exact with { Tensors = [equal with { Failed = 1 }] }], []).Verdict,
-            Is.EqualTo(Verdict.Fail));
-    }
-
-    [Test]
     public void ALayerThatRoundsIsAGapAndNamed()
     {
         using var managed = new ManagedBackend();
