@@ -88,8 +88,8 @@ internal sealed class EndToEnd
     {
         bool takes = NetworkDuals.Takes(_graph, _spec.BatchSize);
         return new LayerReport("reference", "network", Kind, CheckModes.ForwardMode,
-            takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _parameters, _inputs[_steps],
-                _targets[_steps]).Check(cancellation)] : [],
+            takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _batches.Parameters,
+                _batches.Inputs(_steps), _batches.Kept(_steps)).Check(cancellation)] : [],
             takes ? "" : NetworkDuals.TooLarge);
     }
 

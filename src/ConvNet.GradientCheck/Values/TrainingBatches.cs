@@ -41,5 +41,8 @@ internal sealed class TrainingBatches
     public float[][] Inputs(int batch) => _inputs[batch];
 
     /// <summary>Returns the targets of a batch.</summary>
-    public Targets TargetsOf(int batch) => _targets[batch].Targets;
+    public Targets TargetsOf(int batch) => Kept(batch).Targets;
+
+    /// <summary>Returns the targets of a batch for several calls.</summary>
+    public KeptTargets Kept(int batch) => _targets[batch];
 }
