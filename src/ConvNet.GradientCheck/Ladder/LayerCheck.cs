@@ -142,7 +142,7 @@ internal sealed class LayerCheck
 
     /// <summary>Compares the reference itself with finite differences.</summary>
     public LayerReport FiniteDifferences()
-        => new("reference", _name, _layer.Kind, CheckModes.FiniteDifferences,
+        => new(LayerReport.Reference, _name, _layer.Kind, CheckModes.FiniteDifferences,
             ConvNet.GradientChecking.FiniteDifferences.Check(Reals(_fill, _options.BatchSize, null, null)
                 .To(v => (double)v), _options.Seed, spec => spec.Trainable && !IsFrozen(spec),
                 SampleOf(_options.BatchSize), _options.Cancellation));
