@@ -120,10 +120,6 @@ internal static class JUnitReport
         {
             xml.WriteElementString("skipped", text);
         }
-        else if (notes.Length > 0)
-        {
-            xml.WriteElementString("system-out", text);
-        }
         xml.WriteEndElement();
     }
 
