@@ -22,8 +22,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// <summary>The number of elements compared.</summary>
     public long Checked => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Elements));
 
-    /// <summary>The number of wrong elements.</summary>
-    public long Failed => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Failed));
+    /// <summary>The number of wrong elements, without those of accepted deviations.</summary>
+    public long Failed => Layers.Sum(l => l.Tensors.Where(IsCounted).Sum(t => (long)t.Failed));
 
     /// <summary>The number of elements that exceed their probable bound and were shown to be right otherwise.</summary>
     public long Suspects => Layers.Sum(l => l.Tensors.Sum(t => (long)t.Suspects));
@@ -37,14 +37,24 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         .Select(row => ((LayerReport, TensorReport)?)row)
         .MaxBy(row => (row!.Value.Item2.Verdict, row.Value.Item2.WorstInBounds));
 
-    /// <summary>The comparisons that did not pass, the worst first.</summary>
+    /// <summary>The comparisons that neither passed nor were accepted, the worst first.</summary>
     public IEnumerable<(LayerReport Layer, TensorReport Tensor)> Failures => Comparisons
-        .Where(row => row.Tensor.Verdict != Verdict.Pass)
+        .Where(row => row.Tensor.Verdict > Verdict.Accepted)
         .OrderByDescending(row => row.Tensor.Verdict).ThenByDescending(row => row.Tensor.WorstInBounds);
+
+    /// <summary>The comparisons whose deviations are accepted, the largest error first.</summary>
+    public IEnumerable<(LayerReport Layer, TensorReport Tensor)> Accepted => Comparisons
+        .Where(row => row.Tensor.Verdict == Verdict.Accepted)
+        .OrderByDescending(row => row.Tensor.WorstInBounds);
+
+    /// <summary>The entries of the baseline that cover no deviation.</summary>
+    public IReadOnlyList<UnneededDeviation> Unneeded { get; init; } = [];
 
     /// <summary>The result in one line.</summary>
     public string Summary
-        => Invariant($"{GradientWords.Of(Verdict)}: {Checked:N0} values compared, {Failed:N0} wrong");
+        => Invariant($"{GradientWords.Of(Verdict)}: {Checked:N0} values compared, {Failed:N0} wrong")
+            + (Accepted.Count() is > 0 and int accepted
+                ? Invariant($", {accepted:N0} {(accepted == 1 ? "deviation" : "deviations")} accepted") : "");
 
     /// <summary>A sentence that names the layers compared on a sample of their values; null if there are
     /// none.</summary>
@@ -75,8 +85,21 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// reproduce them.</summary>
     public override string ToString() => Text(Again(file: null));
 
-    /// <summary>Throws unless something was compared and everything passed. Serves as an assertion in any test
-    /// framework.</summary>
+    /// <summary>Applies a baseline: what it accepts no longer fails, and is reported as accepted.</summary>
+    /// <remarks>A deviation larger than accepted still fails, and so does one whose date has passed.</remarks>
+    /// <param name="baseline">The accepted deviations.</param>
+    /// <param name="today">The current day; that of the clock, in UTC, if null.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="baseline"/> is null.</exception>
+    public GradientReport Accepting(Baseline baseline, DateOnly? today = null)
+    {
+        ArgumentNullException.ThrowIfNull(baseline);
+        DateOnly day = today ?? DateOnly.FromDateTime(DateTime.UtcNow);
+        LayerReport[] judged = [.. Layers.Select(layer => baseline.Judge(layer, day))];
+        return this with { Layers = judged, Unneeded = [.. baseline.UnneededIn(judged)] };
+    }
+
+    /// <summary>Throws unless something was compared and everything passed or was accepted. Serves as an assertion in
+    /// any test framework.</summary>
     /// <remarks>The case is written to a file, so that <c>convnet gradcheck --case</c> reproduces the failure. A custom
     /// layer cannot be written as JSON; in that case the message gives the call instead.</remarks>
     /// <param name="caseFile">The path of the file. If null, a new file in the current directory is used:
@@ -86,7 +109,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     {
         if (Checked == 0)
             throw new GradientCheckException(Text(again: ""), this);
-        if (Verdict == Verdict.Pass)
+        if (Verdict <= Verdict.Accepted)
             return;
         string again;
         try
@@ -122,6 +145,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
             lines.Add($"and {failures.Length - FailuresInWords} more");
         if (failures.Length == 0 && Worst is { Tensor.WorstInBounds: > 0 } worst)
             lines.Add($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}");
+        lines.AddRange(Accepted.Select(row => GradientWords.Explain(row.Layer, row.Tensor)));
+        lines.AddRange(Unneeded.Select(unneeded => $"{unneeded}"));
         lines.AddRange(Gaps.Select(gap => $"gap in exact mode at {gap.Layer}: {gap.Reason}"));
         if (failures.Length > 0 && again.Length > 0)
             lines.Add($"reproduce: {again}");
@@ -131,4 +156,6 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     // The command for a case file, or the call if there is no file. Empty if the origin of the report is unknown.
     private string Again(string? file)
         => Origin is null ? "" : file is null ? Origin.Call(Disagreeing) : Origin.Command(file, Disagreeing)!;
+
+    private static bool IsCounted(TensorReport tensor) => tensor.Verdict != Verdict.Accepted;
 }

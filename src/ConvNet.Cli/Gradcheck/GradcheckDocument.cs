@@ -22,6 +22,7 @@ internal static class GradcheckDocument
         result.Report.Checked,
         result.Report.Failed,
         result.Report.Suspects,
+        accepted = result.Report.Accepted.Count(),
         seconds = result.Elapsed.TotalSeconds,
         layers = result.Report.Layers.Select(layer => new
         {
@@ -45,6 +46,9 @@ internal static class GradcheckDocument
                 tensor.Suspects,
                 tensor.Flips,
                 tensor.Against,
+                baseline = tensor.Acceptance is { } acceptance
+                    ? new { outcome = $"{acceptance.Outcome}".ToLowerInvariant(), entry = Of(acceptance.Deviation) }
+                    : null,
             }),
             layer.Remark,
         }),
@@ -62,8 +66,22 @@ internal static class GradcheckDocument
             step.Bounded,
         }),
         gaps = result.Report.Gaps,
+        unneeded = result.Report.Unneeded.Select(each => new { each.Compared, entry = Of(each.Deviation) }),
         result.Reproduce,
         result.CaseFile,
         worst = result.Report.Worst is { } worst ? GradientWords.Explain(worst.Layer, worst.Tensor) : null,
+    };
+
+    private static object Of(AcceptedDeviation deviation) => new
+    {
+        deviation.Backend,
+        deviation.Layer,
+        deviation.Kind,
+        deviation.Tensor,
+        mode = deviation.Mode is { } mode ? GradientWords.Of(mode) : null,
+        deviation.MostInBounds,
+        deviation.MostElements,
+        deviation.Reason,
+        deviation.Expires,
     };
 }

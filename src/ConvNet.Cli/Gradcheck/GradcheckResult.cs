@@ -16,4 +16,7 @@ internal sealed record GradcheckResult(string Title, IReadOnlyList<BackendVarian
 
     /// <summary>The self-test result of each backend.</summary>
     public IReadOnlyList<SelfTestResult> SelfTests { get; init; } = [];
+
+    /// <summary>The options of each subject.</summary>
+    public IReadOnlyList<GradientCheckOptions> Options { get; init; } = [];
 }

@@ -28,7 +28,14 @@ internal static class GradcheckTable
             people.WriteLine(GradientWords.Explain(layer, tensor), StyleOf(tensor.Verdict));
         if (failures.Length > FailuresInWords)
             people.WriteLine($"and {failures.Length - FailuresInWords} more; --json lists all");
-        if (failures.Length == 0 && result.Report.Worst is { Tensor.WorstInBounds: > 0 } worst)
+        (LayerReport Layer, TensorReport Tensor)[] accepted = [.. result.Report.Accepted];
+        foreach ((LayerReport layer, TensorReport tensor) in accepted.Take(FailuresInWords))
+            people.WriteLine(GradientWords.Explain(layer, tensor), StyleOf(tensor.Verdict));
+        if (accepted.Length > FailuresInWords)
+            people.WriteLine($"and {accepted.Length - FailuresInWords} more accepted; --json lists all");
+        foreach (UnneededDeviation unneeded in result.Report.Unneeded)
+            people.WriteLine($"{unneeded}", StyleOf(Verdict.Accepted));
+        if (failures.Length == 0 && accepted.Length == 0 && result.Report.Worst is { Tensor.WorstInBounds: > 0 } worst)
             people.WriteLine($"The worst: {GradientWords.Explain(worst.Layer, worst.Tensor)}.");
         people.WriteLine($"{result.Report.Summary}, in {result.Elapsed.TotalSeconds:0.0} s",
             StyleOf(result.Report.Verdict));
@@ -81,6 +88,7 @@ internal static class GradcheckTable
         string text = worst is null ? "" : worst.Verdict switch
         {
             Verdict.Fail => $"wrong {worst.Name}",
+            Verdict.Accepted => $"accepted {worst.Name}",
             _ when exact || worst.WorstInBounds == 0 => "equal",
             _ => $"{worst.WorstInBounds:0.00} {worst.Name}",
         };
@@ -110,6 +118,7 @@ internal static class GradcheckTable
     private static Style StyleOf(Verdict verdict) => new(verdict switch
     {
         Verdict.Pass => Color.Green,
+        Verdict.Accepted => Color.Yellow,
         _ => Color.Red,
     });
 }

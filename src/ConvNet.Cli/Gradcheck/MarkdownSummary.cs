@@ -40,6 +40,15 @@ internal static class MarkdownSummary
             Line($"- {Escape(GradientWords.Explain(layer, tensor))}");
         if (failures.Length > FailuresInWords)
             Line($"- and {failures.Length - FailuresInWords} more");
+        (LayerReport Layer, TensorReport Tensor)[] accepted = [.. report.Accepted];
+        if (accepted.Length > 0)
+            Line($"\nAccepted deviations:\n");
+        foreach ((LayerReport layer, TensorReport tensor) in accepted.Take(FailuresInWords))
+            Line($"- {Escape(GradientWords.Explain(layer, tensor))}");
+        if (accepted.Length > FailuresInWords)
+            Line($"- and {accepted.Length - FailuresInWords} more");
+        foreach (UnneededDeviation unneeded in report.Unneeded)
+            Line($"- {Escape($"{unneeded}")}");
         if (result.Reproduce is { } again)
             Line($"\nReproduce: `{again}`");
         if (report.Gaps.Count > 0)
@@ -59,7 +68,10 @@ internal static class MarkdownSummary
         int good = layers.Count(layer => layer.Verdict != Verdict.Fail);
         double worst = layers.SelectMany(layer => layer.Tensors).Select(tensor => tensor.WorstInBounds).DefaultIfEmpty()
             .Max();
+        int accepted = layers.Count(layer => layer.Verdict == Verdict.Accepted);
         string error = worst == 0 ? "equal" : worst.ToString("0.00", CultureInfo.InvariantCulture);
+        if (accepted > 0)
+            error += FormattableString.Invariant($", {accepted} accepted");
         return good == layers.Length ? $"{good}, {error}"
             : $"**{layers.Length - good} wrong** of {layers.Length}, {error}";
     }

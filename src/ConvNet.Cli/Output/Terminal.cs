@@ -54,6 +54,10 @@ internal sealed class Terminal
     /// <summary>Writes a progress line to standard error.</summary>
     public void Progress(string line) => _error.WriteLine(line);
 
+    /// <summary>Writes a line for the program that reads the log, such as a CI system: to standard output unless that
+    /// is reserved for JSON.</summary>
+    public void Command(string line) => (Json ? _error : _output).WriteLine(line);
+
     /// <summary>Writes a warning to standard error.</summary>
     public void Warn(string message) => _error.WriteLine($"convnet: warning: {message}");
 

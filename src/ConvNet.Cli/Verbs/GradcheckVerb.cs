@@ -28,6 +28,8 @@ internal sealed class GradcheckVerb : Verb
     private readonly Option<string?> _log, _update, _section;
     private readonly CaseOptions _cases;
     private readonly TrainingOptions _training;
+    private readonly BaselineOptions _baseline;
+    private readonly AnnotationOptions _annotations;
 
     public GradcheckVerb() : base("gradcheck", "Compares the gradients of every layer on several backends with a "
         + "double-precision reference.",
@@ -38,6 +40,7 @@ internal sealed class GradcheckVerb : Verb
         "gradcheck --model digits --backends managed,native:avx2 --threads 1,2,5 --json",
         "gradcheck --model resnet18 --batch 2 --input 3x64x64 --mode exact --junit gradients.xml --markdown "
             + "gradients.md",
+        "gradcheck --model lenet5 --backends torchsharp --baseline accepted.json --annotations github",
         "gradcheck --model resnet20 --freeze 'conv1.*' '*.bias'",
         "gradcheck --sweep 10000 --log sweep.jsonl",
         "gradcheck --canaries --backends native:avx2")
@@ -74,6 +77,8 @@ internal sealed class GradcheckVerb : Verb
             + "index, both values.");
         _junit = Written("--junit", "Write the results to this file as JUnit XML.");
         _markdown = Written("--markdown", "Write a summary to this file as Markdown.");
+        _annotations = new AnnotationOptions(this);
+        _baseline = new BaselineOptions(this);
         _sweep = OptionalNumber("--sweep",
             "Test the check itself: check N random layers, one per seed, on backends assumed to be correct. Every "
             + "failure is a false alarm.", NumberRanges.FromOne, "N");
@@ -106,9 +111,10 @@ internal sealed class GradcheckVerb : Verb
         };
         List<Subject> subjects = Subjects(command, options);
         _cases.CheckTarget(command);
+        BaselineUse baseline = _baseline.Open(command);
         using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)],
             [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal);
-        GradcheckResult result = Check(subjects, backends, command, terminal);
+        GradcheckResult result = Check(subjects, backends, baseline, command, terminal);
         Write(result, command, terminal);
         return result.Report.Verdict == Verdict.Fail
             || (command.GetValue(_strict) && !result.Report.Steps.All(step => step.IsCovered))
@@ -187,8 +193,8 @@ internal sealed class GradcheckVerb : Verb
             : subjects;
     }
 
-    private GradcheckResult Check(List<Subject> subjects, CheckedBackends backends, ParseResult command,
-        Terminal terminal)
+    private GradcheckResult Check(List<Subject> subjects, CheckedBackends backends, BaselineUse baseline,
+        ParseResult command, Terminal terminal)
     {
         var clock = Stopwatch.StartNew();
         var reports = new List<GradientReport>();
@@ -196,7 +202,7 @@ internal sealed class GradcheckVerb : Verb
         foreach (Subject subject in subjects)
         {
             terminal.Cancellation.ThrowIfCancellationRequested();
-            GradientReport report = subject.Check(backends.Variants);
+            GradientReport report = baseline.Accepted(subject.Check(backends.Variants));
             reports.Add(subject.Listed(report));
             if (subjects.Count > 1)
                 terminal.Progress($"{subject.Title}: {report.Summary}");
@@ -211,6 +217,7 @@ internal sealed class GradcheckVerb : Verb
             [.. reports.SelectMany(report => report.Gaps)])
         {
             Steps = [.. reports.SelectMany(report => report.Steps)],
+            Unneeded = baseline.Finish(terminal),
         };
         string title = string.Join(", ", subjects.Take(3).Select(subject => subject.Title))
             + (subjects.Count > 3 ? $" and {subjects.Count - 3} more" : "");
@@ -218,6 +225,7 @@ internal sealed class GradcheckVerb : Verb
         {
             CaseFile = again?.CaseFile,
             SelfTests = backends.SelfTests,
+            Options = [.. subjects.Select(subject => subject.Case.Options)],
         };
     }
 
@@ -234,6 +242,7 @@ internal sealed class GradcheckVerb : Verb
                 markdown, "the summary", stream => stream.Write(Encoding.UTF8.GetBytes(MarkdownSummary.Of(result))));
             terminal.Wrote(markdown);
         }
+        _annotations.Write(command, result, command.GetValue(_markdown), terminal);
         if (!terminal.Json)
             GradcheckTable.Write(terminal.People, result, command.GetValue(_details));
         terminal.WriteJson(GradcheckDocument.Of(result));

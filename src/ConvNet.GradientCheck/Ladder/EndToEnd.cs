@@ -87,7 +87,7 @@ internal sealed class EndToEnd
     public LayerReport ForwardMode(CancellationToken cancellation = default)
     {
         bool takes = NetworkDuals.Takes(_graph, _spec.BatchSize);
-        return new LayerReport("reference", "network", Kind, CheckModes.ForwardMode,
+        return new LayerReport(LayerReport.Reference, "network", Kind, CheckModes.ForwardMode,
             takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _batches.Parameters,
                 _batches.Inputs(_steps), _batches.Kept(_steps)).Check(cancellation)] : [],
             takes ? "" : NetworkDuals.TooLarge);

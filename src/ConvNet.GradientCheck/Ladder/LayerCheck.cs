@@ -146,7 +146,7 @@ internal sealed class LayerCheck
         var duals = new LayerDuals(Reals(_fill, _options.BatchSize, null, null).To(v => (double)v), _options.Seed,
             SampleOf(_options.BatchSize), _options.Cancellation);
         IReadOnlyList<TensorReport> tensors = duals.Check(spec => spec.Trainable && !IsFrozen(spec));
-        return new("reference", _name, _layer.Kind, CheckModes.ForwardMode, tensors, duals.Remark);
+        return new(LayerReport.Reference, _name, _layer.Kind, CheckModes.ForwardMode, tensors, duals.Remark);
     }
 
     private bool IsFrozen(ParameterSpec spec) => spec.Trainable && _options.Freezes(spec.Name);

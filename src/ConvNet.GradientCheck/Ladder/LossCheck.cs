@@ -87,7 +87,7 @@ internal sealed class LossCheck
             return new Slope(slope, Math.Abs(slope));
         }
         TruthTensor gradient = given.Truth.Gradient;
-        return new LayerReport("reference", _loss.GetType().Name, "loss", CheckModes.ForwardMode,
+        return new LayerReport(LayerReport.Reference, _loss.GetType().Name, "loss", CheckModes.ForwardMode,
             [new DirectionalCheck([new NamedGradient(gradient.Name, gradient.Values)], _seed, Along, _cancellation)
                 .Run(gradient.Name)], remark);
     }

@@ -25,7 +25,7 @@ internal static class GradientWords
     {
         string where = $"{tensor.Name} of {layer.Layer} on {layer.Backend}, {Of(layer.Mode)}", counts = tensor.Verdict
             == Verdict.Pass ? "" : Counts(tensor);
-        return Invariant($"{where}: {Comparison(layer, tensor)}{counts}{Remark(layer)}");
+        return Invariant($"{where}: {Comparison(layer, tensor)}{counts}{Of(tensor.Acceptance)}{Remark(layer)}");
     }
 
     private static string Comparison(LayerReport layer, TensorReport tensor)
@@ -61,6 +61,23 @@ internal static class GradientWords
     private static string Counts(TensorReport tensor)
         => Invariant($"; {tensor.Failed:N0} of {tensor.Elements:N0} are wrong")
             + (tensor.Flips > 0 ? Invariant($", {tensor.Flips:N0} near a branch") : "");
+
+    private static string Of(Acceptance? acceptance) => acceptance is not { Deviation: var entry } ? ""
+        : acceptance.Outcome switch
+        {
+            AcceptanceOutcome.Accepted => Invariant($"; accepted until {entry.Expires:yyyy-MM-dd}: {entry.Reason}"),
+            AcceptanceOutcome.Expired => Invariant($"; accepted until {entry.Expires:yyyy-MM-dd}, which has passed: ")
+                + $"{entry.Reason}. Set a later date in the baseline, or remove the deviation",
+            _ => Invariant($"; worse than the baseline accepts, which is {Most(entry)}"),
+        };
+
+    private static string Most(AcceptedDeviation entry)
+    {
+        string bounds = Invariant($"an error of {entry.MostInBounds} bounds");
+        string elements = Invariant($"{entry.MostElements:N0} elements");
+        return entry.MostElements == int.MaxValue ? bounds
+            : double.IsFinite(entry.MostInBounds) ? $"{bounds} in {elements}" : elements;
+    }
 
     private static string Remark(LayerReport layer) => layer.Remark.Length > 0 ? $" ({layer.Remark})" : "";
 

@@ -6,6 +6,9 @@ public enum Verdict
     /// <summary>Every element agrees.</summary>
     Pass,
 
+    /// <summary>A deviation is accepted by a <see cref="Baseline"/>.</summary>
+    Accepted,
+
     /// <summary>An element is wrong.</summary>
     Fail,
 }
@@ -39,8 +42,16 @@ public sealed record TensorReport(
     /// <summary>n, the number of terms in the tensor's longest sum; 0 if nothing is summed.</summary>
     public int Terms { get; init; }
 
+    /// <summary>The judgement of a deviation by a <see cref="Baseline"/>. Null if nothing deviates or no entry covers
+    /// the tensor.</summary>
+    public Acceptance? Acceptance { get; init; }
+
+    /// <summary>Whether an element is wrong, accepted or not.</summary>
+    internal bool Deviates => Failed > 0;
+
     /// <summary>The outcome of the comparison.</summary>
-    public Verdict Verdict => Failed > 0 ? Verdict.Fail : Verdict.Pass;
+    public Verdict Verdict => Acceptance is { Outcome: AcceptanceOutcome.Accepted } ? Verdict.Accepted
+        : Failed > 0 ? Verdict.Fail : Verdict.Pass;
 }
 
 /// <summary>The comparison of one layer, or of several consecutive layers, on one backend.</summary>
@@ -54,6 +65,9 @@ public sealed record TensorReport(
 public sealed record LayerReport(
     string Backend, string Layer, string Kind, CheckModes Mode, IReadOnlyList<TensorReport> Tensors, string Remark = "")
 {
+    /// <summary>The name in place of a backend where the reference itself is checked.</summary>
+    internal const string Reference = "reference";
+
     /// <summary>The worst verdict of all tensors.</summary>
     public Verdict Verdict => Tensors.Select(t => t.Verdict).DefaultIfEmpty().Max();
 

@@ -1,4 +1,7 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Xml.Linq;
+using System.Xml.Schema;
 using ConvNet.Cli.Gradcheck;
 using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
@@ -11,6 +14,11 @@ namespace ConvNet.Tests.Cli;
 public sealed class GradcheckReportTests
 {
     private const string Again = "convnet gradcheck --model faulty";
+
+    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web)
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
 
     private GradcheckResult _result = null!;
     private LayerReport[] _wrong = null!;
@@ -63,6 +71,78 @@ public sealed class GradcheckReportTests
     }
 
     [Test]
+    public void JUnitIsValid()
+    {
+        Assert.That(ErrorsOf(JUnit(_result)), Is.Empty);
+        Assert.That(ErrorsOf(JUnit(Accepted())), Is.Empty);
+        Assert.That(ErrorsOf(JUnit(_result with { Options = [new GradientCheckOptions()] })), Is.Empty);
+        XDocument broken = JUnit(_result);
+        broken.Root!.Elements().First().Attribute("tests")!.Remove();
+        Assert.That(ErrorsOf(broken), Is.Not.Empty, "the schema is applied");
+    }
+
+    [Test]
+    public void JUnitHasTheSettingsAsProperties()
+    {
+        XDocument xml = JUnit(_result with
+        {
+            Options = [new GradientCheckOptions { Seed = 7, BatchSize = 2 },
+                new GradientCheckOptions { Seed = 7, BatchSize = 3 }],
+        });
+        Assert.That(xml.Root!.Elements().First().Descendants("property").Select(property
+            => $"{property.Attribute("name")!.Value}={property.Attribute("value")!.Value}"),
+            Does.Contain("threads=1").And.Contain("seed=7").And.Contain("batch=2,3").And.Contain("precision=accurate"));
+        Assert.That(xml.Descendants().Attributes().Select(attribute => attribute.Name.LocalName),
+            Does.Not.Contain("file").And.Not.Contain("line"), "a comparison has no place in a source file");
+    }
+
+    [Test]
+    public void JUnitNamesOperationsOfThePlanApart()
+    {
+        const string Title = "conv1 + relu1 + maxpool1";
+        LayerReport[] steps = [Step("forward"), Step("backward"), Step("backward", "conv_direct"),
+            Step("backward", "conv_direct"), new("mine", "relu1", "relu", CheckModes.Exact, [])];
+        XDocument xml = JUnit(_result with { Report = new GradientReport(steps, []) });
+        Assert.That(xml.Descendants("testcase").Select(each => each.Attribute("name")!.Value), Is.EqualTo((string[])
+            [$"{Title}, exact, forward", $"{Title}, exact, backward", $"{Title}, exact, backward, conv_direct",
+                $"{Title}, exact, backward, conv_direct (2)", "relu1, exact"]));
+
+        static LayerReport Step(string kind, string remark = "")
+            => new("mine", Title, kind, CheckModes.Exact, [], remark);
+    }
+
+    [Test]
+    public void AnAcceptedDeviationIsInEveryReport()
+    {
+        GradcheckResult accepted = Accepted();
+        Assert.That(accepted.Report.Verdict, Is.EqualTo(Verdict.Accepted));
+        XElement suite = JUnit(accepted).Root!.Elements().Single(each => each.Attribute("name")!.Value == "wrong");
+        Assert.That(((int)suite.Attribute("failures")!, (int)suite.Attribute("skipped")!),
+            Is.EqualTo((0, _wrong.Length)));
+        Assert.That(suite.Descendants("skipped").First().Value, Does.Contain("dw of conv1 on wrong, exact: ")
+            .And.Contain("; accepted until 9999-12-31: reported"));
+        string markdown = MarkdownSummary.Of(accepted);
+        Assert.That(markdown, Does.StartWith("### Gradient check of faulty \\| &lt;net>: accepted\n")
+            .And.Contain("Accepted deviations:\n\n- dw of conv1 on wrong").And.Contain(", 1 accepted |"));
+        using var document = JsonDocument.Parse(JsonSerializer.Serialize(GradcheckDocument.Of(accepted),
+            s_json));
+        JsonElement root = document.RootElement;
+        Assert.That((root.GetProperty("verdict").GetString(), root.GetProperty("accepted").GetInt32()),
+            Is.EqualTo(("accepted", accepted.Report.Accepted.Count())));
+        JsonElement baseline = root.GetProperty("layers").EnumerateArray().SelectMany(layer
+            => layer.GetProperty("tensors").EnumerateArray()).Select(tensor => tensor.GetProperty("baseline"))
+            .First(each => each.ValueKind == JsonValueKind.Object);
+        Assert.That((baseline.GetProperty("outcome").GetString(), baseline.GetProperty("entry").GetProperty("reason")
+            .GetString()), Is.EqualTo(("accepted", "reported")));
+        using var text = new StringWriter();
+        IAnsiConsole people = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(text) });
+        people.Profile.Width = 400;
+        GradcheckTable.Write(people, accepted, details: false);
+        Assert.That(text.ToString(), Does.Contain("accepted dw").And.Contain("accepted until 9999-12-31: reported")
+            .And.Contain("deviations accepted, in 1.5 s"));
+    }
+
+    [Test]
     public void MarkdownHasTheVerdictATableAndWhatIsWrong()
     {
         string[] lines = MarkdownSummary.Of(_result).Split('\n');
@@ -97,5 +177,29 @@ public sealed class GradcheckReportTests
         Assert.That(_result.Report.Worst!.Value.Layer.Backend, Is.EqualTo("wrong"));
         Assert.That(_result.Report.Worst.Value.Tensor.Verdict, Is.EqualTo(Verdict.Fail));
         Assert.That(_result.Report.Failures.Select(row => row.Layer), Is.EquivalentTo(_wrong));
+    }
+
+    private GradcheckResult Accepted() => _result with
+    {
+        Reproduce = null,
+        Report = _result.Report.Accepting(new Baseline(new AcceptedDeviation("wrong", "reported",
+            DateOnly.MaxValue))),
+    };
+
+    private static XDocument JUnit(GradcheckResult result)
+    {
+        using var stream = new MemoryStream();
+        JUnitReport.Write(stream, result);
+        stream.Position = 0;
+        return XDocument.Load(stream);
+    }
+
+    private static List<string> ErrorsOf(XDocument document)
+    {
+        var schemas = new XmlSchemaSet();
+        schemas.Add("", Repository.Path("tests", "ConvNet.Tests", "Docs", "Schemas", "jenkins-junit.xsd"));
+        List<string> errors = [];
+        document.Validate(schemas, (_, error) => errors.Add(error.Message));
+        return errors;
     }
 }

@@ -97,9 +97,8 @@ public sealed class GradientValidationTests
 
     [Test]
     public void ItsRecipesRunInThreeSystems()
-        => Assert.That(
-            Commands.Count(command => command.Contains("--junit gradients.xml --markdown gradients.md",
-            StringComparison.Ordinal)), Is.EqualTo(3));
+        => Assert.That(Commands.Count(command => command.Contains("--junit gradients.xml ", StringComparison.Ordinal)),
+            Is.EqualTo(3));
 
     [TestCase("sweep", "0 false alarms", "torchsharp")]
     [TestCase("rules", "| exact mode  ", "torchsharp")]
