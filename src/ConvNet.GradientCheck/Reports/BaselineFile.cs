@@ -22,7 +22,7 @@ public static class BaselineFile
     private const string DateFormat = "yyyy-MM-dd";
 
     private static readonly CheckModes[] Modes = [.. Enum.GetValues<CheckModes>()
-        .Where(mode => int.PopCount((int)mode) == 1 && mode != CheckModes.FiniteDifferences)];
+        .Where(mode => int.PopCount((int)mode) == 1 && mode != CheckModes.ForwardMode)];
 
     /// <summary>Writes a baseline as JSON.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="baseline"/> is null.</exception>
