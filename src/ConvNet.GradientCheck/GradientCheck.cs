@@ -5,7 +5,9 @@ namespace ConvNet.GradientChecking;
 /// Each layer is run by itself on each backend and on the double reference, with the same float32 values. On integers,
 /// float32 does not round and the results must be equal bit for bit. On real numbers, each element must lie within the
 /// error bound that follows from its own terms. Segments of several layers and the whole network are then compared, and
-/// the reference is compared with derivatives by dual numbers. All backends and layers are supported, including custom ones.
+/// the reference is compared with derivatives by dual numbers. All backends and layers are supported, including custom
+/// ones. A backend that is <see cref="BackendInfo.InferenceOnly"/> is compared in its forward passes, and
+/// <see cref="GradientReport.ForwardOnly"/> says so.
 /// </remarks>
 public static class GradientCheck
 {
@@ -29,6 +31,8 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(backends);
         options ??= new GradientCheckOptions();
         ParameterGroup.TrainableIn(graph, options.Frozen);
+        if (ForwardCheck.Of(backends) is { } forward)
+            return forward.Run(graph, options);
         var reports = new List<LayerReport>();
         var gaps = new List<ExactGap>();
         foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options))
@@ -74,6 +78,8 @@ public static class GradientCheck
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(backends);
         options ??= new GradientCheckOptions();
+        if (ForwardCheck.Of(backends) is { } forward)
+            return forward.Run(layer, inputs, options);
         var reports = new List<LayerReport>();
         var gaps = new List<ExactGap>();
         CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, gaps, null,

@@ -75,6 +75,19 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         }
     }
 
+    /// <summary>A sentence that names the backends of which only forward passes were compared; null if there are
+    /// none.</summary>
+    public string? ForwardOnly
+    {
+        get
+        {
+            string[] names = [.. Layers.Where(layer => layer.Remark.EndsWith(ForwardCheck.Remark,
+                StringComparison.Ordinal)).Select(layer => layer.Backend).Distinct()];
+            return names.Length == 0 ? null : $"forward only: of {string.Join(", ", names)}, the outputs of inference "
+                + "were compared, and no gradients, losses or steps, because it computes none";
+        }
+    }
+
     /// <summary>What the report was made from; null if it combines other reports.</summary>
     internal CheckOrigin? Origin { get; init; }
 
@@ -148,6 +161,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
         lines.AddRange(Accepted.Select(row => GradientWords.Explain(row.Layer, row.Tensor)));
         lines.AddRange(Unneeded.Select(unneeded => $"{unneeded}"));
         lines.AddRange(Gaps.Select(gap => $"gap in exact mode at {gap.Layer}: {gap.Reason}"));
+        if (ForwardOnly is { } forwardOnly)
+            lines.Add(forwardOnly);
         if (failures.Length > 0 && again.Length > 0)
             lines.Add($"reproduce: {again}");
         return string.Join('\n', lines);

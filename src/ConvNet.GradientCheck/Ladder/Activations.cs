@@ -5,7 +5,11 @@ namespace ConvNet.GradientChecking;
 internal static class Activations
 {
     /// <summary>The inputs and parameters of every layer, in the order of the graph.</summary>
-    public static IEnumerable<(Node Node, float[][] X, float[][] W)> Of(Graph graph, GradientCheckOptions options)
+    /// <param name="graph">The graph.</param>
+    /// <param name="options">The options of the check.</param>
+    /// <param name="forwardOnly">Whether the layers run as in inference.</param>
+    public static IEnumerable<(Node Node, float[][] X, float[][] W)> Of(Graph graph, GradientCheckOptions options,
+        bool forwardOnly = false)
     {
         var fill = new Fill(options.Seed);
         var values = new float[graph.Nodes.Count][];
@@ -25,7 +29,10 @@ internal static class Activations
             options.Cancellation.ThrowIfCancellationRequested();
             var given = new LayerValues<float>(node.Layer!, node.InputShapes, options.BatchSize, x, w, [], node.Index,
                 0, options.Seed)
-            { Training = !options.FreezesLayer(node.Parameters.Where(p => p.Trainable).Select(p => p.Name)) };
+            {
+                Training = !forwardOnly
+                    && !options.FreezesLayer(node.Parameters.Where(p => p.Trainable).Select(p => p.Name)),
+            };
             values[node.Index] = Array.ConvertAll(new LayerRun<double>(given.To(v => (double)v), backward: false).Y,
                 v => (float)v);
         }

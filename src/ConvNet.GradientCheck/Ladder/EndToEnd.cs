@@ -154,7 +154,12 @@ internal sealed class EndToEnd
         };
     }
 
-    private static TensorReport Compare(string name, double[] got, double[] truth, double allowed)
+    /// <summary>Compares a tensor by its distance in the Euclidean norm.</summary>
+    /// <param name="name">The name used in reports.</param>
+    /// <param name="got">The values of the backend.</param>
+    /// <param name="truth">The values of the double run.</param>
+    /// <param name="allowed">The allowed distance.</param>
+    internal static TensorReport Compare(string name, double[] got, double[] truth, double allowed)
     {
         double distance = Distance(got, truth);
         double inBounds = distance == 0 ? 0 : distance / allowed;
@@ -233,9 +238,11 @@ internal sealed class EndToEnd
         return Array.ConvertAll(values, v => (double)v);
     }
 
-    private static double Norm(double[] values) => Math.Sqrt(values.Sum(v => v * v));
+    /// <summary>The Euclidean norm of a tensor.</summary>
+    internal static double Norm(double[] values) => Math.Sqrt(values.Sum(v => v * v));
 
-    private static double Distance(double[] a, double[] b)
+    /// <summary>The distance of two tensors in the Euclidean norm.</summary>
+    internal static double Distance(double[] a, double[] b)
     {
         double squares = 0;
         for (int i = 0; i < a.Length; i++)

@@ -12,7 +12,7 @@ internal sealed class LayerCheck
     private readonly LayerProbe _probe;
     private readonly Fill _fill, _other;
     private readonly IReadOnlyList<ParameterSpec> _specs;
-    private readonly bool _training;
+    private readonly bool _forwardOnly, _training;
     private (LayerAlgorithms[] Algorithms, ExactValues Values)? _exact;
     private (LayerValues<float> Values, LayerTruth Truth)? _madeUp;
     private int? _unreached;
@@ -22,13 +22,16 @@ internal sealed class LayerCheck
     /// <param name="layer">The layer.</param>
     /// <param name="shapes">The shapes of its inputs.</param>
     /// <param name="options">The options of the check.</param>
-    public LayerCheck(string name, Layer layer, IReadOnlyList<Shape> shapes, GradientCheckOptions options)
+    /// <param name="forwardOnly">Whether the backends are for inference only, so that the layer runs as in
+    /// inference.</param>
+    public LayerCheck(string name, Layer layer, IReadOnlyList<Shape> shapes, GradientCheckOptions options,
+        bool forwardOnly = false)
     {
-        (_name, _layer, _shapes, _options) = (name, layer, [.. shapes], options);
+        (_name, _layer, _shapes, _options, _forwardOnly) = (name, layer, [.. shapes], options, forwardOnly);
         _specs = layer.Parameters(_shapes);
         _probe = new LayerProbe(layer, shapes, [.. _specs.Where(IsFrozen).Select(spec => spec.Name)]);
         (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
-        _training = !options.FreezesLayer(_specs.Where(spec => spec.Trainable).Select(spec => spec.Name));
+        _training = !forwardOnly && !options.FreezesLayer(_specs.Where(spec => spec.Trainable).Select(spec => spec.Name));
     }
 
     /// <summary>Exact mode: compares on integers with zero tolerance.</summary>
@@ -184,7 +187,8 @@ internal sealed class LayerCheck
             tensors[0] = tensors[0] with { Failed = tensors[0].Elements };
         bool overflows = got.Algorithms != default && tensors.Exists(tensor => !double.IsFinite(tensor.Got)
             && double.IsFinite(tensor.Truth));
-        string[] remarks = [.. ((string[])[remark, overflows ? DeclaredAccuracy.OverflowAdvice : ""])
+        string[] remarks = [.. ((string[])[remark, overflows ? DeclaredAccuracy.OverflowAdvice : "",
+            _forwardOnly ? ForwardCheck.Remark : ""])
             .Where(text => text.Length > 0)];
         return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), _name, _layer.Kind, mode,
             tensors, string.Join("; ", remarks)), backend);

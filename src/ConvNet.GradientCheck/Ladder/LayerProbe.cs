@@ -45,6 +45,8 @@ internal sealed class LayerProbe
     public LayerResult Run(IBackend backend, LayerValues<float> values, LayerValues<float> before)
     {
         using IExecutable executable = Compile(backend, before.N, values.Seed);
+        if (backend.Info.InferenceOnly)
+            return ForwardCheck.Infer(executable, Tested, values, before);
         Train(executable, before);
         float[] y = Train(executable, values);
         float[][] dx = [.. Graph.Inputs.Select(input => new float[values.N * input.Shape.Length])];
@@ -68,7 +70,7 @@ internal sealed class LayerProbe
 
     // The loss is never evaluated, because the gradient of the output is given.
     private IExecutable Compile(IBackend backend, int batchSize, ulong seed)
-        => backend.Compile(Graph,
+        => backend.Info.InferenceOnly ? backend.CompileInference(Graph, batchSize) : backend.Compile(Graph,
             new TrainingSpec(batchSize, new MeanSquaredError(), _optimizer) { InputGradient = true, Seed = seed });
 
     private float[] Train(IExecutable executable, LayerValues<float> values)

@@ -1,7 +1,7 @@
 namespace ConvNet.GradientChecking;
 
 /// <summary>Consecutive nodes of a graph, copied into a graph of their own to run them together on integers.</summary>
-internal sealed class Segment
+internal sealed partial class Segment
 {
     private const int InputRange = 2, BiasRange = 2, WeightRange = 1, GradientRange = 1;
 
@@ -16,7 +16,7 @@ internal sealed class Segment
     private readonly Sgd _optimizer;
     private readonly Node[] _outside, _sources, _own;
     private readonly List<int> _exits = [];
-    private readonly bool _endsInOutput;
+    private readonly bool _endsInOutput, _forwardOnly;
     private readonly LayerAlgorithms[][] _algorithms;
 
     /// <summary>Copies the nodes into a graph.</summary>
@@ -25,6 +25,7 @@ internal sealed class Segment
     /// <param name="options">The batch size, and the names of the frozen parameters.</param>
     public Segment(IReadOnlyList<Node> nodes, IReadOnlyList<IBackend> backends, GradientCheckOptions options)
     {
+        _forwardOnly = backends.Any(backend => backend.Info.InferenceOnly);
         (_nodes, _options) = (nodes, options);
         _outside = [.. nodes.SelectMany(node => node.Inputs).Except(nodes)];
         Graph = new Graph();
@@ -101,12 +102,14 @@ internal sealed class Segment
             if (output.Where((v, index) => y[_own[i].Index][index] != v).Any())
                 return null;
         }
-        return Differentiate(values, y, seed);
+        return _forwardOnly ? Proven(values, y, seed) : Differentiate(values, y, seed);
     }
 
     /// <summary>Runs the segment on a backend, through one optimiser step, and compares the results.</summary>
     public IReadOnlyList<TensorReport> Check(IBackend backend, Values before, Values values, Truth truth, ulong seed)
     {
+        if (_forwardOnly)
+            return CheckForward(backend, before, values, truth);
         Loss loss = values.DY is null ? new MulticlassSvm() : new MeanSquaredError();
         using IExecutable executable = backend.Compile(Graph, SpecFor(loss, values.N, seed));
         var reports = new List<TensorReport>();
@@ -133,7 +136,8 @@ internal sealed class Segment
         var algorithms = new List<LayerAlgorithms[]>();
         foreach (IBackend backend in backends)
         {
-            using IExecutable executable = backend.Compile(Graph, SpecFor(new MeanSquaredError(), n, seed: 0));
+            using IExecutable executable = _forwardOnly ? backend.CompileInference(Graph, n)
+                : backend.Compile(Graph, SpecFor(new MeanSquaredError(), n, seed: 0));
             algorithms.Add([.. _own.Select(node => LayerAlgorithms.Of(executable, node))]);
         }
         return [.. _own.Select((_, i) => (LayerAlgorithms[])[.. algorithms.Select(of => of[i]).Distinct()])];
@@ -177,10 +181,7 @@ internal sealed class Segment
         }
         TruthTensor DX(int i) => TruthTensor.Rounded(NameOf("dx", _outside, i),
             Array.ConvertAll(gradients[_sources[i].Index], sum => sum.Value));
-        TruthTensor Y(int exit, int i) => TruthTensor.Rounded(
-            NameOf("y", [.. _exits.Select(each => _nodes[each])], i), Doubles(y[_own[exit].Index]));
-        return new Truth(
-            [.. _exits.Select(Y)], [.. Enumerable.Range(0, _sources.Length).Select(DX)],
+        return new Truth(OutputsOf(y), [.. Enumerable.Range(0, _sources.Length).Select(DX)],
             [.. parameters], loss);
     }
 
@@ -227,8 +228,11 @@ internal sealed class Segment
         => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
             values.W[i], dy, _own[i].Index, 1, seed)
         {
-            Training = !_options.FreezesLayer(_nodes[i].Parameters.Where(p => p.Trainable).Select(p => p.Name)),
+            Training = !_forwardOnly && !_options.FreezesLayer(_nodes[i].Parameters.Where(p => p.Trainable).Select(p => p.Name)),
         };
+
+    private TruthTensor[] OutputsOf(float[][] y) => [.. _exits.Select((exit, i) => TruthTensor.Rounded(
+        NameOf("y", [.. _exits.Select(each => _nodes[each])], i), Doubles(y[_own[exit].Index])))];
 
     private bool IsFrozen(Parameter parameter) => parameter.Trainable && _options.Freezes(parameter.Name);
 

@@ -61,6 +61,11 @@ public sealed record BackendInfo(string Name, string Version, string Isa, int Th
     /// are none.</summary>
     public IReadOnlyList<BackendLimit> Limits { get; init; } = [];
 
+    /// <summary>Whether the backend computes forward passes only, so that <see cref="IBackend.Compile"/> throws
+    /// <see cref="NotSupportedException"/>. A gradient check then compares the results of
+    /// <see cref="IExecutable.Infer"/>.</summary>
+    public bool InferenceOnly { get; init; }
+
     /// <inheritdoc/>
     public override string ToString()
         => RecordText.Of(nameof(BackendInfo), (nameof(Name), Name), (nameof(Version), Version),

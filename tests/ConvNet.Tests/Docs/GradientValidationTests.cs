@@ -91,6 +91,11 @@ public sealed class GradientValidationTests
             Is.EqualTo(Between(source, "// <example>\n", "// </example>")));
     }
 
+    [Test]
+    public void TheDocumentShowsTheChildProgram()
+        => Assert.That(s_document.Split("```python\n")[1].Split("```")[0],
+            Is.EqualTo(File.ReadAllText(Repository.Path("examples", "AnyLibrary", "relu.py"))));
+
     [TestCaseSource(nameof(Commands))]
     public void EveryCommandInItParses(string command)
         => Assert.That(App.Describe().Parse(command.Split(' ')).Errors, Is.Empty);

@@ -4,6 +4,8 @@
 //   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches                     this processor
 //   dotnet run -c Release --project tests/findings/OneDnnHiddenCaches -- --hide-caches    hidden caches (Linux)
 //
+// With --serve it answers the requests of examples/AnyLibrary instead: tests/findings/OneDnnHiddenCaches/check.sh.
+//
 // All values are small whole numbers, so float32 is exact in any order and every difference from float64 is an error.
 // The exit code is 1 if there are errors, 2 if the caches could not be hidden.
 using Findings;
@@ -32,6 +34,11 @@ if (args.Contains("--hide-caches") && !HiddenCaches.Hide())
 {
     Console.Error.WriteLine("oneDNN's copy of the cache sizes was not found. This needs libtorch 2.10 on Linux x64.");
     return 2;
+}
+if (args.Contains("--serve"))
+{
+    Server.Run();
+    return 0;
 }
 Console.WriteLine($"libtorch {__version__}; the processor {(HiddenCaches.AreHere ? "hides" : "reports")} its caches");
 Console.WriteLine("n,c,h,w,filters,kernel,padding,stride: wrong values of all values");

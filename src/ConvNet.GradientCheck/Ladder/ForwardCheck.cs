@@ -1,0 +1,176 @@
+using System.Numerics;
+
+namespace ConvNet.GradientChecking;
+
+/// <summary>Checks backends of which some compute forward passes only: the outputs of
+/// <see cref="IExecutable.Infer"/>.</summary>
+/// <remarks>
+/// Each layer runs as in inference, in exact and in real-valued mode. Segments of several layers run on integers. The
+/// distance of the whole network from a double run may be at most 8 times that of float32. The other backends are
+/// checked as usual.
+/// </remarks>
+/// <param name="training">The backends that train.</param>
+/// <param name="inferring">The backends for inference only.</param>
+internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyList<IBackend> inferring)
+{
+    /// <summary>The remark of a report in which only the output is compared.</summary>
+    public const string Remark = "forward only";
+
+    private const int MovedRuns = 4;
+
+    private readonly List<LayerReport> _reports = [];
+    private readonly List<ExactGap> _gaps = [];
+    private IReadOnlyList<PlanStep> _steps = [];
+
+    /// <summary>Returns a check of backends; null if all of them train.</summary>
+    public static ForwardCheck? Of(IReadOnlyList<IBackend> backends)
+    {
+        IBackend[] inferring = [.. backends.Where(backend => backend.Info.InferenceOnly)];
+        return inferring.Length == 0 ? null : new ForwardCheck([.. backends.Except(inferring)], inferring);
+    }
+
+    /// <summary>Checks a graph.</summary>
+    public GradientReport Run(Graph graph, GradientCheckOptions options)
+    {
+        if (training.Count > 0)
+            Include(GradientCheck.Run(graph, training, options));
+        foreach ((Node node, float[][] x, float[][] w) in Activations.Of(graph, options, forwardOnly: true))
+            CheckLayer(new LayerCheck(node.Name, node.Layer!, node.InputShapes, options, forwardOnly: true),
+                options.Modes, x, w);
+        if (options.Modes.HasFlag(CheckModes.Segments))
+            ExactSegments.Check(graph, inferring, options, _reports, _gaps);
+        if (options.Modes.HasFlag(CheckModes.EndToEnd))
+            CheckNetwork(graph, options);
+        return Report($"a graph of {graph.LayerNodes.Count()} layers", options, new GraphGradientCase(graph, options));
+    }
+
+    /// <summary>Checks a single layer.</summary>
+    public GradientReport Run(Layer layer, IReadOnlyList<Shape> inputs, GradientCheckOptions options)
+    {
+        if (training.Count > 0)
+            Include(GradientCheck.Run(layer, inputs, training, options));
+        CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options, forwardOnly: true), options.Modes, null, null);
+        return Report($"{layer} for inputs of {string.Join(" + ", inputs)}", options,
+            new LayerGradientCase(layer, inputs, options));
+    }
+
+    /// <summary>Runs the graph of one layer after a pass over other values, and reads its output.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="tested">The node of the layer.</param>
+    /// <param name="values">The values to run the layer on.</param>
+    /// <param name="before">The values of the first pass.</param>
+    public static LayerResult Infer(IExecutable executable, Node tested, LayerValues<float> values,
+        LayerValues<float> before)
+    {
+        Infer(executable, tested.Parameters, before.X, before.W, before.N);
+        return new LayerResult(Infer(executable, tested.Parameters, values.X, values.W, values.N)[0], [], [], [], [],
+            LayerAlgorithms.Of(executable, tested));
+    }
+
+    /// <summary>Writes the parameters and returns the outputs of a batch.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="parameters">The parameters and buffers.</param>
+    /// <param name="x">The inputs.</param>
+    /// <param name="w">The values of the parameters.</param>
+    /// <param name="n">The number of samples.</param>
+    public static float[][] Infer(IExecutable executable, IReadOnlyList<Parameter> parameters, float[][] x,
+        float[][] w, int n)
+    {
+        for (int i = 0; i < parameters.Count; i++)
+            executable.Write(parameters[i], w[i]);
+        float[][] y = [.. executable.Graph.Outputs.Select(output => new float[n * output.Shape.Length])];
+        executable.Infer(BatchValues.InOrder(x), BatchBuffers.InOrder(y));
+        return y;
+    }
+
+    private void CheckLayer(LayerCheck check, CheckModes modes, float[][]? x, float[][]? w)
+    {
+        if (modes.HasFlag(CheckModes.Exact))
+        {
+            _reports.AddRange(check.Exact(inferring, out ExactGap? gap));
+            if (gap is not null)
+                Add(gap);
+        }
+        if (modes.HasFlag(CheckModes.Real))
+            _reports.AddRange(check.Real(inferring, x, w));
+    }
+
+    private void CheckNetwork(Graph graph, GradientCheckOptions options)
+    {
+        var fill = new Fill(options.Seed);
+        int stream = 0, n = options.BatchSize;
+        float[][] parameters = [.. graph.LayerNodes.SelectMany(node => node.Layer!.Parameters(node.InputShapes))
+            .Select(spec => fill.Parameter(stream++, spec))];
+        float[][] inputs = [.. graph.Inputs.Select(input => fill.Uniform(stream++, n * input.Shape.Length, 1))];
+        double[][] truth = Outputs<double>(graph, inputs, parameters, options);
+        var unavoidable = new double[truth.Length];
+        for (int run = 0; run <= MovedRuns; run++)
+        {
+            float[][] single = Outputs<float>(graph, inputs,
+                run == 0 ? parameters : Moved(parameters, options.Seed, run), options);
+            for (int i = 0; i < truth.Length; i++)
+                unavoidable[i] = Math.Max(unavoidable[i], EndToEnd.Distance(Doubles(single[i]), truth[i]));
+        }
+        foreach (IBackend backend in inferring)
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            using IExecutable executable = backend.CompileInference(graph, n);
+            float[][] got = Infer(executable, graph.Parameters, inputs, parameters, n);
+            _reports.Add(BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), "network", "graph",
+                CheckModes.EndToEnd, [.. graph.Outputs.Select((output, i) => EndToEnd.Compare(
+                    graph.Outputs.Count == 1 ? "output" : $"output of {output.Name}", Doubles(got[i]), truth[i],
+                    MeasuredBounds.Allowance
+                        * Math.Max(unavoidable[i], BoundedSum.UnitRoundoff * EndToEnd.Norm(truth[i]))))], Remark),
+                backend));
+        }
+    }
+
+    // Values that are each moved up or down by one ulp.
+    private static float[][] Moved(float[][] parameters, ulong seed, int run)
+    {
+        long index = 0;
+        return Array.ConvertAll(parameters, values => Array.ConvertAll(values,
+            v => (Philox.Word(seed, run, -1, index++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
+    }
+
+    private static T[][] Outputs<T>(Graph graph, float[][] inputs, float[][] parameters, GradientCheckOptions options)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        static T[] Converted(float[] values) => Array.ConvertAll(values, T.CreateChecked);
+        var values = new T[graph.Nodes.Count][];
+        for (int i = 0; i < inputs.Length; i++)
+            values[graph.Inputs[i].Index] = Converted(inputs[i]);
+        foreach (Node node in graph.LayerNodes)
+        {
+            options.Cancellation.ThrowIfCancellationRequested();
+            values[node.Index] = new LayerRun<T>(new LayerValues<T>(node.Layer!, node.InputShapes, options.BatchSize,
+                [.. node.Inputs.Select(input => values[input.Index])],
+                [.. node.Parameters.Select(parameter => Converted(parameters[parameter.Index]))], [], node.Index, 0,
+                options.Seed)
+            { Training = false }, backward: false).Y;
+        }
+        return [.. graph.Outputs.Select(output => values[output.Index])];
+    }
+
+    private GradientReport Report(string subject, GradientCheckOptions options, GradientCase made)
+        => new(_reports, _gaps)
+        {
+            Steps = _steps,
+            Origin = CheckOrigin.Of(subject, options, made, [.. training, .. inferring]),
+        };
+
+    private void Include(GradientReport trained)
+    {
+        _reports.AddRange(trained.Layers);
+        _gaps.AddRange(trained.Gaps);
+        _steps = trained.Steps;
+    }
+
+    private void Add(ExactGap gap)
+    {
+        if (!_gaps.Contains(gap))
+            _gaps.Add(gap);
+    }
+
+    private static double[] Doubles(float[] values) => Array.ConvertAll(values, value => (double)value);
+}

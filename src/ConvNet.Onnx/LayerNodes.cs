@@ -1,0 +1,87 @@
+using Onnx;
+
+namespace ConvNet.Onnx;
+
+/// <summary>The ONNX nodes of every layer, in one table.</summary>
+internal static class LayerNodes
+{
+    /// <summary>Adds the nodes of a layer.</summary>
+    /// <param name="onnx">The graph to add them to.</param>
+    /// <param name="node">The node of the layer.</param>
+    /// <exception cref="NotSupportedException">The layer has no ONNX nodes.</exception>
+    public static void AddTo(OnnxGraph onnx, Node node)
+    {
+        switch (node.Layer)
+        {
+            case Add:
+                onnx.Add(node, "Sum", onnx.Alike(node.Inputs));
+                break;
+            case AvgPool2d pool:
+                onnx.Add(node, "AveragePool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window),
+                    OnnxAttribute.Of("count_include_pad", pool.CountIncludePad ? 1 : 0)]);
+                break;
+            case BatchNorm2d norm:
+                onnx.Add(node, "BatchNormalization", OnnxGraph.Value(node.Inputs[0]),
+                    OnnxAttribute.Of("epsilon", norm.Epsilon));
+                break;
+            case Concat:
+                onnx.Add(node, "Concat", onnx.Alike(node.Inputs), OnnxAttribute.Of("axis", 1));
+                break;
+            case Conv2d conv:
+                onnx.Add(node, "Conv", onnx.Map(node.Inputs[0]), [.. Taps(conv.Window),
+                    OnnxAttribute.Of("group", conv.Groups)]);
+                break;
+            case ConvTranspose2d conv:
+                onnx.Add(node, "ConvTranspose", onnx.Map(node.Inputs[0]), [.. Taps(conv.Window),
+                    OnnxAttribute.Of("group", conv.Groups),
+                    OnnxAttribute.Of("output_padding", conv.OutputPadding.H, conv.OutputPadding.W)]);
+                break;
+            case Dropout:
+                onnx.Add(node, "Identity", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Flatten:
+                onnx.Add(node, "Flatten", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
+                break;
+            case Gelu gelu:
+                onnx.Add(node, "Gelu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("approximate",
+                    gelu.Approximate == GeluApproximation.Tanh ? "tanh" : "none"));
+                break;
+            case GlobalAvgPool2d:
+                onnx.Add(node, "GlobalAveragePool", onnx.Map(node.Inputs[0]));
+                break;
+            case LeakyRelu leaky:
+                onnx.Add(node, "LeakyRelu", OnnxGraph.Value(node.Inputs[0]),
+                    OnnxAttribute.Of("alpha", leaky.NegativeSlope));
+                break;
+            case Linear:
+                onnx.Add(node, "Gemm", onnx.Vector(node.Inputs[0]), OnnxAttribute.Of("transB", 1));
+                break;
+            case MaxPool2d pool:
+                onnx.Add(node, "MaxPool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window)]);
+                break;
+            case Relu:
+                onnx.Add(node, "Relu", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Relu6:
+                onnx.Add(node, "Clip", [.. OnnxGraph.Value(node.Inputs[0]), onnx.Constant(node, "min", 0),
+                    onnx.Constant(node, "max", 6)]);
+                break;
+            default:
+                throw new NotSupportedException($"{node.Name} is a {node.Layer!.GetType().Name}, which has no ONNX "
+                    + "nodes. Replace it by built-in layers.");
+        }
+    }
+
+    private static AttributeProto[] Taps(Window window) => [.. Places(window),
+        OnnxAttribute.Of("dilations", window.Dilation.H, window.Dilation.W)];
+
+    private static AttributeProto[] Pooling(Window window) => [.. Places(window),
+        OnnxAttribute.Of("ceil_mode", window.Rounding == Rounding.Ceiling ? 1 : 0)];
+
+    private static AttributeProto[] Places(Window window) =>
+    [
+        OnnxAttribute.Of("kernel_shape", window.Kernel.H, window.Kernel.W),
+        OnnxAttribute.Of("strides", window.Stride.H, window.Stride.W),
+        OnnxAttribute.Of("pads", window.Padding.Top, window.Padding.Left, window.Padding.Bottom, window.Padding.Right),
+    ];
+}

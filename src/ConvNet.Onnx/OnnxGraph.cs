@@ -1,0 +1,132 @@
+using Onnx;
+
+namespace ConvNet.Onnx;
+
+/// <summary>An ONNX graph under construction.</summary>
+/// <remarks>
+/// A vector is a matrix N×C in ONNX if it is an input of the graph or the output of a <see cref="Flatten"/> or a
+/// <see cref="Linear"/>, and a tensor N×C×1×1 if a layer of maps computes it. A layer that needs the other form reads
+/// it through an additional node.
+/// </remarks>
+internal sealed class OnnxGraph
+{
+    private const string Samples = "N";
+
+    // The nodes whose values are matrices.
+    private readonly HashSet<Node> _matrices = [];
+    private readonly HashSet<string> _names;
+
+    /// <summary>Adds the nodes of all layers.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <exception cref="NotSupportedException">A layer has no ONNX nodes; the message names it.</exception>
+    public OnnxGraph(Graph graph)
+    {
+        _names = [.. graph.Nodes.Select(node => node.Name), .. graph.Parameters.Select(parameter => parameter.Name)];
+        foreach (Node input in graph.Inputs)
+        {
+            if (input.Shape.IsVector)
+                _matrices.Add(input);
+            Proto.Input.Add(TypeOf(input));
+        }
+        foreach (Node node in graph.LayerNodes)
+            LayerNodes.AddTo(this, node);
+        foreach (Node output in graph.Outputs)
+            Proto.Output.Add(TypeOf(output));
+    }
+
+    /// <summary>The ONNX graph, without the values of the parameters.</summary>
+    public GraphProto Proto { get; } = new() { Name = "graph" };
+
+    /// <summary>Adds the node that computes the output of a layer.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of the inputs; the parameters of the layer follow them.</param>
+    /// <param name="attributes">The attributes of the operator.</param>
+    public void Add(Node node, string type, string[] inputs, params AttributeProto[] attributes)
+    {
+        // Every operator but these two gives its result the form of its first input.
+        if (type is "Flatten" or "Gemm" || _matrices.Any(matrix => matrix.Name == inputs[0]))
+            _matrices.Add(node);
+        AddNode(type, node.Name, [.. inputs, .. node.Parameters.Select(parameter => parameter.Name)], attributes);
+    }
+
+    /// <summary>Returns the name of a value in the form it has.</summary>
+    public static string[] Value(Node node) => [node.Name];
+
+    /// <summary>Returns the name of a value in the form N×C×H×W.</summary>
+    public string[] Map(Node node) => [_matrices.Contains(node) ? Reshaped(node, 0, -1, 1, 1) : node.Name];
+
+    /// <summary>Returns the name of a vector in the form N×C.</summary>
+    public string[] Vector(Node node) => [_matrices.Contains(node) ? node.Name : Reshaped(node, 0, -1)];
+
+    /// <summary>Returns the names of values in the same form.</summary>
+    public string[] Alike(IReadOnlyList<Node> nodes)
+        => [.. nodes.SelectMany(node => nodes.All(_matrices.Contains) ? Value(node) : Map(node))];
+
+    /// <summary>Adds a constant for a layer and returns its name.</summary>
+    public string Constant(Node node, string name, float value)
+    {
+        var tensor = new TensorProto
+        {
+            Name = Fresh($"{node.Name}.{name}"),
+            DataType = (int)TensorProto.Types.DataType.Float,
+        };
+        tensor.FloatData.Add(value);
+        Proto.Initializer.Add(tensor);
+        return tensor.Name;
+    }
+
+    // 0 keeps the number of samples, −1 stands for the rest.
+    private string Reshaped(Node node, params long[] sizes)
+    {
+        var shape = new TensorProto
+        {
+            Name = Fresh($"{node.Name}.shape"),
+            DataType = (int)TensorProto.Types.DataType.Int64,
+        };
+        shape.Dims.Add(sizes.Length);
+        shape.Int64Data.AddRange(sizes);
+        Proto.Initializer.Add(shape);
+        string name = Fresh($"{node.Name}.reshaped");
+        AddNode("Reshape", name, [node.Name, shape.Name], []);
+        return name;
+    }
+
+    private void AddNode(string type, string name, string[] inputs, AttributeProto[] attributes)
+    {
+        var proto = new NodeProto { OpType = type, Name = name };
+        proto.Input.AddRange(inputs);
+        proto.Output.Add(name);
+        proto.Attribute.AddRange(attributes);
+        Proto.Node.Add(proto);
+    }
+
+    private ValueInfoProto TypeOf(Node node)
+    {
+        var shape = new TensorShapeProto();
+        shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = Samples });
+        foreach (int size in _matrices.Contains(node) ? (int[])[node.Shape.C] : [node.Shape.C, node.Shape.H,
+            node.Shape.W])
+            shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = size });
+        return new ValueInfoProto
+        {
+            Name = node.Name,
+            Type = new TypeProto
+            {
+                TensorType = new TypeProto.Types.Tensor
+                {
+                    ElemType = (int)TensorProto.Types.DataType.Float,
+                    Shape = shape,
+                },
+            },
+        };
+    }
+
+    private string Fresh(string name)
+    {
+        string fresh = name;
+        for (int number = 2; !_names.Add(fresh); number++)
+            fresh = $"{name}{number}";
+        return fresh;
+    }
+}
