@@ -53,7 +53,8 @@ internal sealed class LayerDuals
     {
         var reports = new List<TensorReport>();
         for (int i = 0; i < _values.X.Length; i++)
-            reports.Add(Check(LayerReference.InputGradientName(_values, i), _reference.DX[i], _values.X[i], _duals.X, i));
+            reports.Add(Check(LayerReference.InputGradientName(_values, i), _reference.DX[i], _values.X[i], _duals.X,
+                i));
         for (int i = 0; i < _values.W.Length; i++)
         {
             if (trains(_values.Specs[i]))

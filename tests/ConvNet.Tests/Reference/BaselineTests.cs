@@ -117,7 +117,7 @@ public sealed class BaselineTests
             .With.Message.Contains("name exactly one backend"));
         Assert.That(() => new AcceptedDeviation("theirs", " ", s_later), Throws.ArgumentException
             .With.Message.Contains("The reason is empty"));
-        LayerReport wrong = Layer("reference", "conv1", CheckModes.FiniteDifferences, Tensor("dw", 9, failed: 1));
+        LayerReport wrong = Layer("reference", "conv1", CheckModes.ForwardMode, Tensor("dw", 9, failed: 1));
         var report = new GradientReport([.. s_report.Layers, wrong], []);
         Baseline updated = new Baseline().Updated(report, "reported", s_later, s_today);
         Assert.That(report.Accepting(updated, s_today).Failures.Select(row => row.Layer.Backend),

@@ -15,7 +15,8 @@ public sealed class DualTests
     private static readonly double[] s_at = [-2.3, -1.3, -0.7, 0.37, 0.9, 1.7, 3.2];
 
     // What double has with some of the digits only.
-    private static readonly string[] s_estimates = [nameof(Dual.ReciprocalEstimate), nameof(Dual.ReciprocalSqrtEstimate)];
+    private static readonly string[] s_estimates
+        = [nameof(Dual.ReciprocalEstimate), nameof(Dual.ReciprocalSqrtEstimate)];
 
     private static IEnumerable<MethodInfo> Unary => Functions(1);
 
