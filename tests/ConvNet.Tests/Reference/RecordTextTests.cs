@@ -6,7 +6,6 @@ using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Reports;
 using NUnit.Framework;
-using Block = ConvNet.Reports.Block;
 
 namespace ConvNet.Tests.Reference;
 
