@@ -153,8 +153,8 @@ public static class GradientCheck
         };
     }
 
-    // Without a training of its own, the momentum and the weight decay make state and groups visible, and small integers
-    // stay exact.
+    // Without a training of its own, the momentum and the weight decay make state and groups visible, and small
+    // integers stay exact.
     private static IEnumerable<LayerReport> TrajectoriesOf(Graph graph, IReadOnlyList<IBackend> backends,
         GradientCheckOptions options)
     {
@@ -163,9 +163,7 @@ public static class GradientCheck
         {
             Optimizer = new Sgd(0.5f, 0.25f, nesterov: true) { Groups = plain.Optimizer.Groups },
         };
-        IEnumerable<LayerReport> steps = graph.Parameters.Any(p => p.Trainable)
-            ? new OptimizerCheck(graph, spec, options.Cancellation).Check(backends)
-            : [];
+        IEnumerable<LayerReport> steps = new OptimizerCheck(graph, spec, options.Cancellation).Check(backends);
         return steps.Concat(graph.LayerNodes.Where(node => node.Layer is BatchNorm2d)
             .DistinctBy(node => node.Layer)
             .SelectMany(node => new RunningStatistics(node.Name, (BatchNorm2d)node.Layer!, options).Check(backends)));

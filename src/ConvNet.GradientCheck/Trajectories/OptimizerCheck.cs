@@ -11,11 +11,11 @@ namespace ConvNet.GradientChecking;
 /// its gradient. Parameters, buffers and state must have the bits of the first way; the interface promises
 /// it.</item>
 /// <item>Given gradients: small integers at first, different for every value and step, with dyadic rates. A rule with
-/// dyadic options does not round on them, and each update must be equal bit for bit. Gradients are also scaled, clipped,
-/// and used for a second step; the state is saved and loaded into a new executable in between. Real gradients
+/// dyadic options does not round on them, and each update must be equal bit for bit. Gradients are also scaled,
+/// clipped, and used for a second step; the state is saved and loaded into a new executable in between. Real gradients
 /// follow.</item>
-/// <item>The whole trajectory of given gradients: the double run from the same start, with the accumulated bound. It does
-/// not take the state from the backend, so it finds a rule that works with a state other than the one it
+/// <item>The whole trajectory of given gradients: the double run from the same start, with the accumulated bound. It
+/// does not take the state from the backend, so it finds a rule that works with a state other than the one it
 /// saves.</item>
 /// </list>
 /// Frozen parameters must keep their bits.
@@ -70,7 +70,8 @@ internal sealed class OptimizerCheck
 
     /// <summary>Checks the optimiser on every backend.</summary>
     /// <param name="backends">The backends.</param>
-    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends) => backends.SelectMany(Check);
+    public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends)
+        => _trained.Length == 0 ? [] : backends.SelectMany(Check);
 
     private List<LayerReport> Check(IBackend backend)
     {
@@ -122,7 +123,8 @@ internal sealed class OptimizerCheck
         }
         TensorReport[] tensors = Equal(new TrainingSnapshot(executable), observed, "by Forward, Backward and Step");
         bool excused = tensors.Any(tensor => tensor.Failed > 0) && !IsReproducible(backend);
-        add(keepGradients ? "whole" : "fused", excused ? [] : tensors, excused ? "two equal runs of the backend differ" : "");
+        add(keepGradients ? "whole" : "fused", excused ? [] : tensors,
+            excused ? "two equal runs of the backend differ" : "");
     }
 
     private bool IsReproducible(IBackend backend)

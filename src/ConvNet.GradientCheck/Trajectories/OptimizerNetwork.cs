@@ -25,8 +25,8 @@ internal static class OptimizerNetwork
         return new OptimizerCheck(graph, spec, options.Cancellation).Check(backends);
     }
 
-    // The optimiser's own groups come first. Of the parameters that they leave, the biases do not decay and move at half
-    // the rate, the scales have a rate and a decay of their own, and so has one weight; another is frozen. The
+    // The optimiser's own groups come first. Of the parameters that they leave, the biases do not decay and move at
+    // half the rate, the scales have a rate and a decay of their own, and so has one weight; another is frozen. The
     // remaining weights have the options of the optimiser.
     private static Optimizer WithGroups(Optimizer optimizer, Graph graph)
     {

@@ -13,11 +13,11 @@ namespace ConvNet.GradientChecking;
 /// a product of factors. No partial sum in any order exceeds M, so the bound covers every order of the terms.</item>
 /// <item><see cref="Roundings"/> is 2. It covers the two ways in which libraries write a running mean: βm + (1 − β)g
 /// rounds three times, by at most u((1 + 1)(β|m| + (1 − β)|g|)); m + (1 − β)(g − m) rounds by at most
-/// u(2(1 − β)(|g| + |m|) + |m|), which is below twice that for β ≥ ½. For β &lt; ½ g and m change roles. It also covers a
-/// division in the place of a multiplication by a rounded reciprocal. A fused multiply-add rounds less.</item>
+/// u(2(1 − β)(|g| + |m|) + |m|), which is below twice that for β ≥ ½. For β &lt; ½ g and m change roles. It also covers
+/// a division in the place of a multiplication by a rounded reciprocal. A fused multiply-add rounds less.</item>
 /// <item>If every term is a multiple of one power of two, and 2M is less than 2²⁴ times it, no order of the terms
-/// rounds: the operation adds nothing. Where nothing rounds and the operands are exact, the bound is 0, and float32 must
-/// give the value bit for bit. Small integers and dyadic factors stay exact in this way, without a second
+/// rounds: the operation adds nothing. Where nothing rounds and the operands are exact, the bound is 0, and float32
+/// must give the value bit for bit. Small integers and dyadic factors stay exact in this way, without a second
 /// rule.</item>
 /// <item>A number that float32 does not represent is off by one rounding from the start.</item>
 /// </list>

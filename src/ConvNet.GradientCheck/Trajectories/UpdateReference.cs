@@ -29,7 +29,8 @@ internal sealed class UpdateReference
     public UpdateReference(Optimizer optimizer, Parameter parameter, float[] w, float[][] state)
     {
         (_optimizer, _parameter) = (optimizer, parameter);
-        _sample = optimizer is ElementwiseOptimizer && parameter.Length > MostValues ? SampleOf(parameter.Length) : null;
+        _sample = optimizer is ElementwiseOptimizer && parameter.Length > MostValues
+            ? SampleOf(parameter.Length) : null;
         _w = Array.ConvertAll(Sampled(w), RunningError.Exact);
         _state = [.. state.SelectMany(values => Array.ConvertAll(Sampled(values), RunningError.Exact))];
         _lost = new bool[_w.Length];
