@@ -7,12 +7,12 @@ internal static class CheckModeWords
 {
     private static readonly (string Word, CheckModes Modes, string Help)[] Known =
     [
-        ("plan", CheckModes.PlanExact | CheckModes.PlanReal, "every operation of the plan that trains, on integers and "
-            + "on real numbers"),
         ("exact", CheckModes.Exact | CheckModes.Segments, "exact comparison on integers, layer by layer and for "
             + "segments of the network"),
         ("real", CheckModes.Real | CheckModes.EndToEnd, "comparison on real numbers within error bounds, layer "
             + "by layer and end to end"),
+        ("plan", CheckModes.PlanExact | CheckModes.PlanReal, "every operation of the plan that trains, on integers and "
+            + "on real numbers"),
         ("forward", CheckModes.ForwardMode, "the reference compared with derivatives by dual numbers"),
         ("steps", CheckModes.Trajectories, "the optimiser and running statistics, over several steps"),
         ("all", CheckModes.All, "all modes"),

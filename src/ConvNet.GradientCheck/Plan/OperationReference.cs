@@ -109,8 +109,8 @@ internal sealed class OperationReference
     }
 
     /// <summary>Whether float32 computes a result without rounding, whatever the order of its terms.</summary>
-    /// <param name="pass">The pass that computes the result.</param>
-    public bool IsProvenExact(SumPass pass)
+    /// <param name="pass">The pass that computes the result; null for the gradient of the bias.</param>
+    public bool IsProvenExact(SumPass? pass)
     {
         if (!_isBilinear)
             return true;
@@ -123,7 +123,7 @@ internal sealed class OperationReference
             SumPass.InputGradient => truth.DX[0].IsExact,
             _ => truth.GradientsAreExact,
         };
-        return sums && WinogradBudget.IsExact(given, AlgorithmOf(pass), pass);
+        return sums && (pass is not { } of || WinogradBudget.IsExact(given, AlgorithmOf(of), of));
     }
 
     private bool IsAffordable => _exact && _facts.Pass.N * _main.Layer!.MultiplyAdds(_main.InputShapes)

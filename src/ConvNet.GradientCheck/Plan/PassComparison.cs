@@ -166,7 +166,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     {
         (OperationReference exact, OperationReference bounded) = _references[operation];
         return Judged(name + suffix, got, truth(Reference(operation)),
-            () => pass is not { } of || exact.IsProvenExact(of), () => truth(bounded));
+            () => exact.IsProvenExact(pass), () => truth(bounded));
     }
 
     // Where the whole numbers turn out to be too large for float32, the error bound decides.

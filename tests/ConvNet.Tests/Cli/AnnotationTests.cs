@@ -114,7 +114,7 @@ public sealed class AnnotationTests
     }
 
     private static CommandLine Check(string system, params string[] more) => CommandLine.Run([
-        "gradcheck", "--layer", "relu:mb1ic2ih3", "--backends", "managed", "--mode", "exact", "--annotations", system,
+        "gradcheck", "--layer", "mb1ic2ih3oc2kh1", "--backends", "managed", "--mode", "exact", "--annotations", system,
         .. more]);
 
     private static GradcheckResult ResultOf(int failures) => new("net", [], new GradientReport(

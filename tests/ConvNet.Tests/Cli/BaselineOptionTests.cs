@@ -71,7 +71,7 @@ public sealed class BaselineOptionTests
     [TestCase("--baseline FILE --update-baseline --expires 2999-01-01", "--update-baseline requires --reason TEXT")]
     [TestCase("--baseline FILE --update-baseline --reason x --expires soon", "--expires is \"soon\"; it must be a date")]
     [TestCase("--baseline FILE --update-baseline --reason x --expires 2020-01-01", "2020-01-01, which has passed")]
-    [TestCase("--baseline FILE --junit FILE", "--baseline and --junit name the same file")]
+    [TestCase("--baseline FILE --junit FILE", "--junit and --baseline name the same file")]
     public void WrongOptionsAreRefused(string options, string message)
     {
         using var folder = new TemporaryFolder();

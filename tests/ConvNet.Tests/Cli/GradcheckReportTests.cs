@@ -31,7 +31,12 @@ public sealed class GradcheckReportTests
         using var wrong = new BackendVariant("wrong",
             new FaultyBackend(managed, new Fault(FaultKind.SignFlipped, FaultTarget.WeightGradient)));
         GradientReport report = GradientCheck.Run(
-            Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu()), [right, wrong]);
+            Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3, padding: 1), new Relu()), [right, wrong],
+            new GradientCheckOptions
+            {
+                Modes = CheckModes.Exact | CheckModes.Real | CheckModes.Segments | CheckModes.EndToEnd
+                    | CheckModes.ForwardMode,
+            });
         _result = new GradcheckResult("faulty | <net>", [right, wrong], report, TimeSpan.FromSeconds(1.5), Again);
         _wrong = [.. report.Layers.Where(layer => layer.Verdict == Verdict.Fail)];
         Assert.That(_wrong.Select(layer => layer.Backend).Distinct(), Is.EqualTo((string[])["wrong"]));

@@ -154,7 +154,7 @@ public sealed class GradcheckTests
     [TestCase("--backends", "managed,abacus", "\"abacus\"")]
     [TestCase("--backends", "managed,managed", "managed twice")]
     [TestCase("--backends", "native:avx9", "native:scalar:accurate")]
-    [TestCase("--mode", "rough", "exact, real, forward, all")]
+    [TestCase("--mode", "rough", "exact, real, plan, forward, steps, all")]
     [TestCase("--threads", "1,none", "\"none\"")]
     [TestCase("--junit", "no/such/folder/x.xml", "does not exist")]
     [TestCase("--markdown", "no/such/folder/x.md", "does not exist")]
