@@ -136,7 +136,7 @@ public sealed class UserLayerTests
         GradientReport report = GradientCheck.Run(graph, [managed]);
         Assert.That(report.Verdict, Is.EqualTo(Verdict.Fail));
         Assert.That(report.Layers.Where(l => l.Verdict == Verdict.Fail).Select(l => l.Layer).Distinct(),
-            Is.EqualTo(new[] { "scaledsquare1" }));
+            Is.EqualTo(new[] { "scaledsquare1", "network" }), "the layer, and the network that it is in");
     }
 
     [Test]

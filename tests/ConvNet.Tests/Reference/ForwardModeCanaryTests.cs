@@ -180,9 +180,8 @@ public sealed class ForwardModeCanaryTests
 
         public override void Backward<T>(in Frame<T> f)
         {
-            f.DY.CopyTo(f.DX(0));
-            if (f.NodeIndex > 1)
-                f.DX(0)[^1] = -f.DX(0)[^1];
+            for (int i = 0; i < f.DY.Length; i++)
+                f.DX(0)[i] = f.NodeIndex > 1 ? -f.DY[i] : f.DY[i];
         }
     }
 
