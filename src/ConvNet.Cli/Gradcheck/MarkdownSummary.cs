@@ -30,9 +30,10 @@ internal static class MarkdownSummary
         }
         Line($"");
         Line($"For each mode: the number of layers that agree, and the largest error in units of its bound.");
-        if (report.Steps.Count > 0)
-            Line($"\n{report.Steps.Count(step => step.IsCovered):N0} of {report.Steps.Count:N0} steps of the plans "
-                + $"compared, {report.Steps.Count(step => step.Exact > 0):N0} of them with tolerance zero.\n");
+        (int steps, int covered, int exact) = (report.Steps.Count, report.Steps.Count(step => step.IsCovered),
+            report.Steps.Count(step => step.Exact > 0));
+        if (steps > 0)
+            Line($"\n{covered:N0} of {steps:N0} steps of the plans compared, {exact:N0} with tolerance zero.\n");
         foreach (PlanStep step in report.Steps.Where(step => !step.IsCovered))
             Line($"- **not compared**: {Escape($"{step}")}");
         if (report.Sampled is { } samples)
