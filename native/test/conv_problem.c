@@ -104,6 +104,15 @@ const conv_case conv_cases[CONV_CASES] = {
     {"2 groups, 16 to 5", 1, 32, 5, 6, 10, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 0, 0, 0, 0, 0, 0},
     {"2 groups, 5 to 16", 1, 10, 5, 6, 32, 3, 3, 1, 1, 1, 1, 1, 1, 2, B, T, 0, 0, 0, 0, 0, 0},
     {"channel multiplier", 1, 17, 5, 6, 34, 3, 3, 1, 1, 1, 1, 1, 1, 17, S, T, 0, 0, 0, 0, 0, 0},
+    /* Shapes at which other libraries were wrong: see tests/history. */
+    {"1x1 of 2x2, stride 2", 2, 32, 2, 2, 16, 1, 1, 2, 2, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"stride 1 and 2", 2, 18, 5, 9, 20, 3, 3, 1, 2, 1, 1, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"5x5 stride 2", 2, 20, 11, 10, 18, 5, 5, 2, 2, 2, 2, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"7x1 stride 3 and 1", 2, 17, 14, 5, 16, 7, 1, 3, 1, 0, 0, 1, 1, 1, B, T, 0, 0, 0, 0, 0, 0},
+    {"four groups of 8", 2, 32, 5, 6, 32, 3, 3, 1, 1, 1, 1, 1, 1, 4, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw of 24, stride 2", 1, 24, 6, 6, 24, 3, 3, 2, 2, 1, 1, 1, 1, 24, 0, T, 0, 0, 0, 0, 0, 0},
+    {"dw stride 3", 2, 17, 10, 11, 17, 3, 3, 3, 3, 1, 1, 1, 1, 17, B, T, 0, 0, 0, 0, 0, 0},
+    {"dw, one wide, stride 2", 2, 32, 9, 1, 32, 3, 1, 2, 1, 1, 0, 1, 1, 32, B, T, 0, 0, 0, 0, 0, 0},
 };
 
 /* With weights and dy that are multiples of 24^2, the fractions in F(4x4, 3x3) are exact. */

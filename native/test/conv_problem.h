@@ -16,7 +16,7 @@ typedef struct conv_case {
   int32_t unread_h, unread_w;
 } conv_case;
 
-enum { CONV_CASES = 92 };
+enum { CONV_CASES = 100 };
 extern const conv_case conv_cases[CONV_CASES];
 
 cn_conv2d conv_of(const conv_case *t);

@@ -32,6 +32,10 @@ static const pool_case cases[] = {
     {"3x3, padded, rounded up", 2, 5, 8, 12, 3, 3, 2, 4, 1, 1, 1, 0, 0, 1, 1, 0, -1},
     {"16x17, rounded up", 1, 3, 21, 18, 16, 17, 3, 2, 1, 0, 1, 0, 0, 0, 0, 0, -1},
     {"crowded, rounded up", 1, 3, 41, 47, 37, 38, 2, 2, 2, 3, 1, 1, 0, 0, 0, 0, -1},
+    /* Shapes at which other libraries were wrong: see tests/history. */
+    {"2x2 valid of 5x5", 2, 18, 5, 5, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+    {"2x2 of 5x5, rounded up", 2, 18, 5, 5, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, -1},
+    {"2x2 stride 1, padded", 2, 18, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0},
     {"many planes", 8, 40, 12, 12, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 };
 

@@ -5,7 +5,7 @@ namespace ConvNet.GradientChecking;
 /// <summary>What a report was made from, so that it can state how to reproduce the check.</summary>
 /// <param name="Subject">A description of what was checked.</param>
 /// <param name="Options">The options of the check.</param>
-/// <param name="Case">The layer or graph that was checked; null if something else was checked.</param>
+/// <param name="Case">The layer, graph or loss that was checked; null if something else was checked.</param>
 /// <param name="Backends">The backends that were checked.</param>
 internal sealed record CheckOrigin(string Subject, GradientCheckOptions Options, GradientCase? Case,
     IReadOnlyList<CheckedBackend> Backends)

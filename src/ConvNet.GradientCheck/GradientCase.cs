@@ -1,7 +1,7 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>A layer or graph to check with <see cref="GradientCheck"/>, together with the options. A check depends on
-/// nothing else but the backends.</summary>
+/// <summary>A layer, graph or loss to check with <see cref="GradientCheck"/>, together with the options. A check
+/// depends on nothing else but the backends.</summary>
 public abstract record GradientCase
 {
     private protected GradientCase(GradientCheckOptions options) => Options = options;
@@ -9,7 +9,7 @@ public abstract record GradientCase
     /// <summary>The options of the check.</summary>
     public GradientCheckOptions Options { get; init; }
 
-    /// <summary>The layers, each with the shapes of its inputs.</summary>
+    /// <summary>The layers, each with the shapes of its inputs; empty for a loss.</summary>
     internal abstract IEnumerable<(Layer Layer, Shape[] Inputs)> Layers { get; }
 
     /// <summary>Runs the check.</summary>
@@ -62,4 +62,22 @@ public sealed record LayerGradientCase(Layer Layer, IReadOnlyList<Shape> Inputs,
 
     /// <summary>Returns the layer with its shapes, and the options.</summary>
     public override string ToString() => $"{Layer} on {string.Join(" + ", Inputs)}; {Options}";
+}
+
+/// <summary>A loss to check.</summary>
+/// <param name="Loss">The loss.</param>
+/// <param name="Classes">The number of outputs per sample, or per pixel if the loss takes a class for each
+/// pixel.</param>
+/// <param name="Options">The options of the check. Only <see cref="CheckModes.Exact"/> and
+/// <see cref="CheckModes.Real"/> apply.</param>
+public sealed record LossGradientCase(Loss Loss, int Classes, GradientCheckOptions Options) : GradientCase(Options)
+{
+    internal override IEnumerable<(Layer Layer, Shape[] Inputs)> Layers => [];
+
+    /// <inheritdoc/>
+    public override GradientReport Run(IReadOnlyList<IBackend> backends)
+        => GradientCheck.Run(Loss, Classes, backends, Options);
+
+    /// <summary>Returns the loss with its number of outputs, and the options.</summary>
+    public override string ToString() => $"{Loss} for {Classes} outputs; {Options}";
 }

@@ -10,7 +10,7 @@ namespace ConvNet.GradientChecking;
 ///   "largestInteger": 16, "values": "uniform", "mostTerms": 134217728,
 ///   "layer": { "layer": "conv", "outChannels": 1, "kernelSize": [1, 3] }, "inputs": [[1, 1, 4]] }</code>
 /// A whole graph is stored as <c>graph</c>, in the format of <see cref="GraphJson"/>, instead of <c>layer</c> and
-/// <c>inputs</c>.
+/// <c>inputs</c>; a loss as <c>loss</c> and <c>classes</c>, such as <c>"loss": { "loss": "svm" }, "classes": 10</c>.
 /// </remarks>
 public static class GradientCaseFile
 {
@@ -36,7 +36,7 @@ public static class GradientCaseFile
 
     /// <summary>Writes a case as JSON.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="made"/> is null.</exception>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
+    /// <exception cref="NotSupportedException">A layer or a loss has no declaration and cannot be written as
     /// JSON.</exception>
     public static string Write(GradientCase made)
     {
@@ -76,6 +76,7 @@ public static class GradientCaseFile
         GradientCheckOptions options = ReadOptions(root);
         GradientCase read = root.Optional("graph") is { } graph
             ? new GraphGradientCase(GraphJson.Read(graph, $"{source}, graph", layers), options)
+            : root.Optional("loss") is { } loss ? ReadLoss(root, new JsonReader(loss, $"{source}, loss"), options)
             : ReadLayer(root, source, options, layers ?? LayerSet.BuiltIn);
         root.RejectOthers();
         CheckSize(root, read);
@@ -96,7 +97,7 @@ public static class GradientCaseFile
 
     /// <summary>Writes a case to a file atomically: the file is either complete or not written.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="made"/> is null.</exception>
-    /// <exception cref="NotSupportedException">A layer has no <see cref="LayerDeclaration"/> and cannot be written as
+    /// <exception cref="NotSupportedException">A layer or a loss has no declaration and cannot be written as
     /// JSON.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="ArgumentException">The path is empty.</exception>
@@ -152,6 +153,17 @@ public static class GradientCaseFile
 
     private static void WriteSubject(Utf8JsonWriter writer, GradientCase made)
     {
+        if (made is LossGradientCase { Loss: var loss, Classes: var classes })
+        {
+            Declaration<Loss> known = loss.Declaration ?? throw new NotSupportedException(
+                $"A {loss.GetType().Name} cannot be written as JSON because it has no Declaration.");
+            writer.WriteStartObject("loss");
+            writer.WriteString("loss", known.Kind);
+            known.Write(writer, loss);
+            writer.WriteEndObject();
+            writer.WriteNumber("classes", classes);
+            return;
+        }
         if (made is not LayerGradientCase { Layer: var layer } alone)
         {
             writer.WritePropertyName("graph");
@@ -217,11 +229,21 @@ public static class GradientCaseFile
 
     private static string Word(RealValues values) => $"{values}".ToLowerInvariant();
 
+    private static LossGradientCase ReadLoss(JsonReader root, JsonReader json, GradientCheckOptions options)
+    {
+        Loss loss = Loss.BuiltIn.Read(json);
+        json.RejectOthers();
+        int classes = root.Int("classes");
+        return classes >= 1
+            ? new LossGradientCase(loss, classes, options)
+            : throw root.Error($"\"classes\" is {classes}; it must be at least 1.");
+    }
+
     private static LayerGradientCase ReadLayer(JsonReader root, string source, GradientCheckOptions options,
         LayerSet layers)
     {
         if (root.Optional("layer") is not { } element)
-            throw root.Error("\"graph\" or \"layer\" is missing.");
+            throw root.Error("\"graph\", \"layer\" or \"loss\" is missing.");
         var json = new JsonReader(element, $"{source}, layer");
         Layer layer = layers.Read(json);
         json.RejectOthers();
@@ -245,9 +267,11 @@ public static class GradientCaseFile
     {
         // The pass before the checked batch has one sample more.
         long n = Math.Max(read.Options.BatchSize + 1L, read.Options.Training?.BatchSize ?? 0);
-        long largest = root.Checked(() => read.Layers.Max(each => Math.Max(
-            n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
-            each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));
+        long largest = read is LossGradientCase loss
+            ? n * LossCheck.ShapeOf(loss.Loss, loss.Classes).Length
+            : root.Checked(() => read.Layers.Max(each => Math.Max(
+                n * each.Inputs.Append(each.Layer.Infer(each.Inputs)).Max(shape => shape.Length),
+                each.Layer.Parameters(each.Inputs).Select(spec => (long)spec.Length).DefaultIfEmpty().Max())));
         if (largest > MaxValues)
             throw root.Error($"a tensor of {largest:N0} values is too large for a check; the limit is {MaxValues:N0}.");
     }

@@ -98,8 +98,8 @@ public static class GradientCheck
     /// <param name="classes">The number of outputs per sample, or per pixel if the loss takes a class for each
     /// pixel.</param>
     /// <param name="backends">The backends.</param>
-    /// <param name="options">The batch size, the seed, and whether to check on integers, on real numbers, in forward
-    /// mode, or in several of these modes.</param>
+    /// <param name="options">The batch size, the seed, the largest integer, and whether to check on integers, on real
+    /// numbers, in forward mode, or in several of these modes.</param>
     /// <exception cref="ArgumentNullException"><paramref name="loss"/> or <paramref name="backends"/> is
     /// null.</exception>
     /// <exception cref="NotSupportedException">A backend does not support the loss.</exception>
@@ -114,14 +114,15 @@ public static class GradientCheck
         var check = new LossCheck(loss, classes, options);
         IEnumerable<LayerReport> exact = options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [];
         IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.Real)
-            ? check.Real(backends).Concat(check.Weighted(backends))
+            ? check.Real(backends).Concat(check.Weighted(backends)).Concat(check.Large(backends))
             : [];
         IEnumerable<LayerReport> forward = options.Modes.HasFlag(CheckModes.ForwardMode) ? check.ForwardMode() : [];
         return new GradientReport([.. exact, .. real, .. forward],
             options.Modes.HasFlag(CheckModes.Exact) && check.Rounds is { } reason ? [new ExactGap(loss.GetType().Name,
                 reason)] : [])
         {
-            Origin = CheckOrigin.Of($"{loss} for {classes} outputs", options, made: null, backends),
+            Origin = CheckOrigin.Of($"{loss} for {classes} outputs", options,
+                new LossGradientCase(loss, classes, options), backends),
         };
     }
 

@@ -12,7 +12,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     private const int FailuresInWords = 10;
 
     /// <summary>What was checked and with which options, in the form that <see cref="GradientCaseFile"/> writes. Null
-    /// if a loss was checked or if the report combines other reports.</summary>
+    /// if the report combines other reports.</summary>
     public GradientCase? Case => Origin?.Case;
 
     /// <summary>Every step of the plans that train, and how often its results were compared; empty if no plan was

@@ -1,4 +1,6 @@
+using ConvNet.GradientChecking;
 using ConvNet.Models;
+using ConvNet.Tests.History;
 
 namespace ConvNet.Tests;
 
@@ -113,7 +115,15 @@ public static class GraphCases
         new("a value and its flattened form", 2, FlattenedOutput),
         new("two heads", 4, TwoHeads),
         new("an input is an output", 2, InputAsOutput),
+        .. OfHistory,
     ];
+
+    /// <summary>The graphs of the cases in <c>tests/history</c>.</summary>
+    public static IEnumerable<GraphCase> OfHistory => from name in HistoryCases.Names
+                                                      let made = HistoryCases.Load(name) as GraphGradientCase
+                                                      where made is not null
+                                                      select new GraphCase(name, made.Options.BatchSize,
+                                                          () => ((GraphGradientCase)HistoryCases.Load(name)).Graph);
 
     public static IEnumerable<GraphCase> Networks =>
     [

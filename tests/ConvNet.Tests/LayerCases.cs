@@ -1,3 +1,6 @@
+using ConvNet.GradientChecking;
+using ConvNet.Tests.History;
+
 namespace ConvNet.Tests;
 
 /// <summary>A layer at the shapes it is checked with.</summary>
@@ -17,8 +20,17 @@ public static class LayerCases
 {
     public static IEnumerable<LayerCase> All =>
     [
-        .. Convolutions, .. Pools, .. Elementwise, .. Linear, .. BatchNorms, .. Declared,
+        .. Convolutions, .. Pools, .. Elementwise, .. Linear, .. BatchNorms, .. Declared, .. OfHistory,
     ];
+
+    /// <summary>The layers of the cases in <c>tests/history</c> that take milliseconds.</summary>
+    public static IEnumerable<LayerCase> OfHistory
+        => from made in HistoryCases.Names.Select(HistoryCases.Load).OfType<LayerGradientCase>()
+           let n = made.Options.BatchSize
+           where n * made.Layer.MultiplyAdds([.. made.Inputs]) < 10_000_000
+           let layer = new LayerCase(made.Layer, n, [.. made.Inputs]) { Rounds = made.Layer is BatchNorm2d }
+           group layer by $"{layer}" into same
+           select same.First();
 
     /// <summary>What the layers declare as their cases.</summary>
     public static IEnumerable<LayerCase> Declared

@@ -3,7 +3,7 @@ using ConvNet.Measurement;
 
 namespace ConvNet.Cli.Gradcheck;
 
-/// <summary>A network or a single layer to check.</summary>
+/// <summary>A network, a single layer or a loss to check.</summary>
 /// <param name="Title">The display name.</param>
 /// <param name="Case">The case to check.</param>
 /// <param name="OneOfMany">Whether the subject is one of many graphs, whose layers are not listed individually.</param>
@@ -37,18 +37,18 @@ internal sealed record Subject(string Title, GradientCase Case, bool OneOfMany =
             [described.Reads], options with { BatchSize = described.Batch }));
     }
 
-    /// <summary>Checks the subject on backends. Reports of a single layer carry the title.</summary>
+    /// <summary>Checks the subject on backends. Reports of a single layer or a loss carry the title.</summary>
     public GradientReport Check(IReadOnlyList<IBackend> backends)
     {
         GradientReport report = Case.Run(backends);
-        return Case is LayerGradientCase
-            ? new([.. report.Layers.Select(layer => layer with { Layer = Title })],
-                [.. report.Gaps.Select(gap => gap with { Layer = Title })])
-            : report;
+        return Case is GraphGradientCase
+            ? report
+            : new([.. report.Layers.Select(layer => layer with { Layer = Title })],
+                [.. report.Gaps.Select(gap => gap with { Layer = Title })]);
     }
 
     /// <summary>Returns the rows to list: for one graph of many, one row per backend and mode.</summary>
-    public GradientReport Listed(GradientReport report) => !OneOfMany || Case is LayerGradientCase ? report : new(
+    public GradientReport Listed(GradientReport report) => !OneOfMany || Case is not GraphGradientCase ? report : new(
         [.. report.Layers.GroupBy(layer => (layer.Backend, layer.Mode))
             .Select(group => new LayerReport(group.Key.Backend, Title, "graph", group.Key.Mode,
             [.. group.SelectMany(layer => layer.Tensors, (layer, tensor) => tensor

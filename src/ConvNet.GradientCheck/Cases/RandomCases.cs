@@ -1,12 +1,13 @@
 namespace ConvNet.GradientChecking;
 
-/// <summary>Random layers and graphs to check. They are small and use awkward sizes. Each depends only on its seed and
-/// the available layers.</summary>
+/// <summary>Random layers, graphs and losses to check. They are small and use awkward sizes. Each depends only on its
+/// seed and the available layers.</summary>
 /// <remarks>
 /// Sizes are 1, odd, prime, or one more or less than a vector length. Rows and columns differ. Windows have strides
 /// larger than the kernel, padding, dilation, groups, and output sizes that are rounded down. A case takes
 /// milliseconds: a layer has at most about 500,000 multiply-adds, a few times as many with wide padding, and a few
-/// million if a long sum is requested. The cases are generated from the declarations of the layers.
+/// million if a long sum is requested. The cases are generated from the declarations of the layers. In one of eight,
+/// the integers are −1, 0 and 1, so that maxima tie.
 /// </remarks>
 public static class RandomCases
 {
@@ -25,8 +26,30 @@ public static class RandomCases
         LayerExample made = draw.Of<Func<RandomDraw, LayerExample>>(draw.Chance(longShare)
             ? [.. kinds.SelectMany(kind => kind.LongSums)]
             : [.. kinds.SelectMany(kind => kind.Random)])(draw);
-        return new LayerGradientCase(made.Layer, made.Inputs,
-            new GradientCheckOptions { BatchSize = made.BatchSize, Seed = seed });
+        return new LayerGradientCase(made.Layer, made.Inputs, new GradientCheckOptions
+        {
+            BatchSize = made.BatchSize,
+            Seed = seed,
+            LargestInteger = LargestInteger(draw),
+        });
+    }
+
+    /// <summary>Returns a random loss: of few classes or of more than a byte can number, often with integers that lie
+    /// at a hinge.</summary>
+    /// <param name="seed">The seed of the case and of the values used to check it.</param>
+    public static LossGradientCase Loss(ulong seed)
+    {
+        var draw = new RandomDraw(seed);
+        IReadOnlyList<Declaration<Loss>> kinds = ConvNet.Loss.BuiltIn.Declarations;
+        Declaration<Loss> kind = kinds[draw.Below(kinds.Count)];
+        Loss loss = kind.Make(new AttributeValues(draw.OneIn(2) ? [] : kind.Attributes
+            .Select(attribute => KeyValuePair.Create(attribute, attribute.Draw(draw)))));
+        return new LossGradientCase(loss, draw.Of(2, 3, 10, 17, 257, 300), new GradientCheckOptions
+        {
+            BatchSize = draw.Of(1, 2, 3, 8, 16, 32),
+            Seed = seed,
+            LargestInteger = LargestInteger(draw),
+        });
     }
 
     /// <summary>Returns a random graph: a chain with branches, residual sums, values read several times, often a
@@ -46,4 +69,7 @@ public static class RandomCases
         return new GraphGradientCase(new RandomGraph(draw, n, layers.Declarations).Build(),
             new GradientCheckOptions { BatchSize = n, Seed = seed });
     }
+
+    private static int LargestInteger(RandomDraw draw)
+        => draw.OneIn(8) ? 1 : new GradientCheckOptions().LargestInteger;
 }

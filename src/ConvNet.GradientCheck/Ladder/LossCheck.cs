@@ -11,29 +11,37 @@ internal sealed class LossCheck
     private const int LargestWhole = 16;
     private const double LargestReal = 5;
 
+    // The exponential of such a score overflows in float32.
+    private const double LargestScore = 200;
+
     private readonly Loss _loss;
     private readonly Shape _shape;
-    private readonly int _n;
+    private readonly int _n, _largestWhole;
     private readonly ulong _seed;
     private readonly CancellationToken _cancellation;
     private readonly Graph _graph;
     private readonly Fill _fill, _other;
-    private Given? _whole, _real, _weighted;
+    private Given? _whole, _real, _weighted, _large;
 
     private sealed record Given(float[] Output, KeptTargets Targets, LossTruth Truth);
 
     /// <summary>Prepares the check.</summary>
     /// <param name="loss">The loss.</param>
     /// <param name="classes">The number of outputs per sample.</param>
-    /// <param name="options">The batch size and the seed.</param>
+    /// <param name="options">The batch size, the seed and the largest integer.</param>
     public LossCheck(Loss loss, int classes, GradientCheckOptions options)
     {
-        (_loss, _n, _seed, _cancellation) = (loss, options.BatchSize, options.Seed, options.Cancellation);
-        // If every pixel has a target, the map has several pixels and H ≠ W.
-        _shape = loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
+        (_loss, _n, _largestWhole, _seed, _cancellation) = (loss, options.BatchSize, options.LargestInteger,
+            options.Seed, options.Cancellation);
+        _shape = ShapeOf(loss, classes);
         _graph = Sequential.Of(_shape, _shape.IsVector ? new Flatten() : new MaxPool2d(1));
         (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
     }
+
+    /// <summary>The shape of the output on which a loss is checked. If every pixel has a target, the map has several
+    /// pixels and H ≠ W.</summary>
+    public static Shape ShapeOf(Loss loss, int classes)
+        => loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
 
     /// <summary>The reason why the loss has no exact mode; null if it has one.</summary>
     public string? Rounds => Rounding(_loss, _shape, _n);
@@ -64,7 +72,8 @@ internal sealed class LossCheck
     public IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends)
         => Real(backends, _real ??= Uniform(null));
 
-    /// <summary>Real-valued mode with a weight for each sample.</summary>
+    /// <summary>Real-valued mode with a weight for each sample. The second sample has the weight 0, so it must not
+    /// count.</summary>
     public IEnumerable<LayerReport> Weighted(IReadOnlyList<IBackend> backends)
         => Real(backends, _weighted ??= Weights());
 
@@ -92,25 +101,30 @@ internal sealed class LossCheck
                 .Run(gradient.Name)], remark);
     }
 
-    private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given)
-        => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given)));
+    /// <summary>Real-valued mode on outputs so large that their exponentials overflow in float32.</summary>
+    public IEnumerable<LayerReport> Large(IReadOnlyList<IBackend> backends)
+        => Real(backends, _large ??= Uniform(null, LargestScore), "large outputs");
+
+    private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given, string values = "")
+        => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given, values)));
 
     private Given Whole()
-        => Make(_fill, _n, (fill, stream) => fill.Integers(stream, _n * _shape.Length, LargestWhole));
+        => Make(_fill, _n, (fill, stream) => fill.Integers(stream, _n * _shape.Length, _largestWhole));
 
-    private Given Weights() => Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i == 0 ? 1 : Math.Abs(w))]);
+    private Given Weights()
+        => Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i < 2 ? 1 - i : Math.Abs(w))]);
 
-    private Given Uniform(float[]? weights)
-        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? LargestReal : 1),
+    private Given Uniform(float[]? weights, double largest = LargestReal)
+        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? largest : 1),
             weights);
 
-    private static string Remark(Given given)
+    private static string Remark(Given given, string values)
     {
         string flips = given.Truth.Flips.Count == 0 ? ""
             : $"{given.Truth.Flips.Count} outputs are closer to the hinge than the error bound: either branch is "
                 + "correct";
-        return given.Targets.SampleWeights is null ? flips : flips.Length == 0 ? "sample weights"
-            : $"sample weights; {flips}";
+        string weights = given.Targets.SampleWeights is null ? "" : "sample weights";
+        return string.Join("; ", ((string[])[values, weights, flips]).Where(part => part.Length > 0));
     }
 
     // The sum of the squares of the largest differences must stay below 2²⁴ too.
@@ -134,7 +148,7 @@ internal sealed class LossCheck
         using IExecutable executable =
             backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
         Given before =
-            Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, LargestWhole));
+            Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, _largestWhole));
         Run(executable, before);
         (double value, float[] gradient) = Run(executable, given);
         (TruthTensor loss, TruthTensor truth) = (given.Truth.Loss, given.Truth.Gradient);

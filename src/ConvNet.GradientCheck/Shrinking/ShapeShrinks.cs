@@ -48,6 +48,8 @@ internal static class ShapeShrinks
     private static IEnumerable<GradientCase> Sizes(GradientCase made, Func<Shape, int> size,
         Func<Shape, int, Shape> with)
     {
+        if (made is LossGradientCase)
+            return [];
         Shape[] inputs = made is LayerGradientCase alone ? [.. alone.Inputs]
             : [.. ((GraphGradientCase)made).Graph.Inputs.Select(input => input.Shape)];
         int largest = inputs.Max(size);

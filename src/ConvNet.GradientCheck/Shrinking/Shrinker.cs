@@ -3,8 +3,9 @@ namespace ConvNet.GradientChecking;
 /// <summary>Reduces a failing case to a smaller case that still fails.</summary>
 /// <remarks>
 /// The rules are tried in this order: single layers; the ends of a graph; removing single nodes; then batch size,
-/// channels, output channels, rows and columns, kernel size, stride, padding, dilation, groups and other attributes;
-/// then the values: one comparison instead of several, smaller integers, uniform real numbers, seed 1.
+/// channels, outputs of a loss, output channels, rows and columns, kernel size, stride, padding, dilation, groups and
+/// other attributes; then the values: one comparison instead of several, smaller integers, uniform real numbers,
+/// seed 1.
 /// Each rule is repeated until it makes no more progress, and all rules are repeated until none helps. Every candidate
 /// has fewer nodes, or as many nodes with a size or the number of outputs smaller and none larger, so the search
 /// terminates. The result depends only on the case and on which cases fail.
@@ -16,7 +17,7 @@ internal static class Shrinker
 
     private static readonly Func<GradientCase, IEnumerable<GradientCase>>[] Rules =
     [
-        GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels,
+        GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels, Classes,
         made => Layers(made, Smaller(AttributeRole.Channels)), ShapeShrinks.Rows, ShapeShrinks.Columns,
         made => Layers(made, LayerShrinks.Kernel), made => Layers(made, Smaller(AttributeRole.Stride)),
             made => Layers(made, Smaller(AttributeRole.Padding)),
@@ -97,6 +98,10 @@ internal static class Shrinker
     // The usual training, in place of the given optimiser and losses.
     private static IEnumerable<GradientCase> Training(GradientCase made) => made.Options.Training is { } training
         ? [made with { Options = made.Options with { Training = null, BatchSize = training.BatchSize } }] : [];
+
+    private static IEnumerable<GradientCase> Classes(GradientCase made) => made is LossGradientCase loss
+        ? AttributeDeclaration.Smaller(loss.Classes, 1).Select(classes => loss with { Classes = classes })
+        : [];
 
     private static IEnumerable<GradientCase> Modes(GradientCase made)
     {

@@ -21,6 +21,10 @@ public sealed class GradientProperties(BackendCase backend)
         => RandomProperty.Holds(seed => RandomCases.Layer(seed), _ => true, AgreesWithTheReference);
 
     [Test]
+    public void LossesAgreeWithTheReference()
+        => RandomProperty.Holds(RandomCases.Loss, _ => true, made => Passes(made.Run([_backend])));
+
+    [Test]
     public void GraphsAgreeWithTheReferenceDownToTheUpdatedWeights()
         => RandomProperty.Holds(RandomCases.Graph, _ => true, AgreesWithTheReference);
 
@@ -37,10 +41,12 @@ public sealed class GradientProperties(BackendCase backend)
     });
 
     private void AgreesWithTheReference(GradientCase made)
-    {
-        GradientReport report = (made
+        => Passes((made
             with
-        { Options = made.Options with { Modes = CheckModes.Exact | CheckModes.Segments } }).Run([_backend]);
+        { Options = made.Options with { Modes = CheckModes.Exact | CheckModes.Segments } }).Run([_backend]));
+
+    private static void Passes(GradientReport report)
+    {
         if (report.Verdict != Verdict.Pass)
             throw new InvalidOperationException(report.ToString());
     }

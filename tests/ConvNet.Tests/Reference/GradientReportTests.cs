@@ -83,15 +83,21 @@ public sealed class GradientReportTests
     }
 
     [Test]
-    public void ALossHasTheCall()
+    public void ALossHasTheCommandOrTheCall()
     {
         using var faulty = new FaultyBackend(new ManagedBackend(), new Fault(FaultKind.FactorOfTwo,
             FaultTarget.InputGradient));
+        using var folder = new TemporaryFolder();
+        string file = folder.File("case.json");
         GradientReport report = GradientCheck.Run(new MulticlassSvm(), 5, [faulty], s_options);
-        Assert.That(() => report.ThrowIfFailed(),
+        Assert.That(() => report.ThrowIfFailed(file),
             Throws.TypeOf<GradientCheckException>()
-                .With.Message.Contains("reproduce: GradientCheck.Run of MulticlassSvm")
-                .And.Message.Contains("for 5 outputs"));
+                .With.Message.Contains($"reproduce: convnet gradcheck --case {file} --backends managed"));
+        Assert.That(GradientCaseFile.Load(file), Is.EqualTo(report.Case).Using<GradientCase>((a, b)
+            => $"{a}" == $"{b}"));
+        GradientReport own = GradientCheck.Run(new OwnLoss(), 5, [faulty], s_options);
+        Assert.That(() => own.ThrowIfFailed(file), Throws.TypeOf<GradientCheckException>()
+            .With.Message.Contains("reproduce: GradientCheck.Run of OwnLoss").And.Message.Contains("for 5 outputs"));
     }
 
     [Test]
@@ -116,6 +122,13 @@ public sealed class GradientReportTests
             Throws.TypeOf<GradientCheckException>().With.Message.Contains("nothing was compared"));
         Assert.That(() => rounds.ThrowIfFailed(),
             Throws.TypeOf<GradientCheckException>().With.Message.Contains("gap in exact mode at SoftmaxCrossEntropy"));
+    }
+
+    private sealed record OwnLoss : Loss
+    {
+        public override TargetKind Takes => TargetKind.Classes;
+
+        public override T Evaluate<T>(in LossFrame<T> f) => new MulticlassSvm().Evaluate(f);
     }
 
     private sealed record WrongSlope : Layer

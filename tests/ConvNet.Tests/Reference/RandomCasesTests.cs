@@ -43,6 +43,13 @@ public sealed class RandomCasesTests
             ["depthwise"] = Of((layer, x) => layer.Groups > 1 && layer.Groups == x.C),
             ["dilated"] = Of((layer, _) => layer.Window.Dilation != 1),
             ["strided"] = Of((layer, _) => layer.Window.Stride != 1),
+            ["stride of rows below that of columns"] = Of((layer, _) => layer.Window.Stride.H < layer.Window.Stride.W),
+            ["stride of rows above that of columns"] = Of((layer, _) => layer.Window.Stride.H > layer.Window.Stride.W),
+            ["kernel of 5 and more with a stride"] = Of((layer, _)
+                => Math.Max(layer.Window.Kernel.H, layer.Window.Kernel.W) >= 5 && layer.Window.Stride != 1),
+            ["few channels per group"] = Of((layer, x) => layer.Groups > 1 && layer.Groups < x.C
+                && x.C / layer.Groups < 16),
+            ["one column with a stride"] = Of((layer, x) => x.W == 1 && layer.Window.Stride.H > 1),
             ["stride beyond the kernel"] = Of((layer, _) => layer.Window.Stride.H > layer.Window.Kernel.H),
             ["padded"] = Of((layer, _) => layer.Window.Padding != 0),
             ["padding beyond the kernel"] = Of((layer, _) => layer.Window.Padding.Top >= layer.Window.Kernel.H),
@@ -74,6 +81,26 @@ public sealed class RandomCasesTests
             Assert.That(pools.Count(made => IsRoundedUp(made.Layer, made.X)), Is.GreaterThan(pools.Length / 20));
             Assert.That(pools.Count(made => made.Layer is AvgPool2d { CountIncludePad: false }),
                 Is.GreaterThan(pools.Length / 20));
+            Assert.That(pools.Count(made => made.Layer is AvgPool2d { CountIncludePad: true }
+                && IsRoundedUp(made.Layer, made.X)), Is.GreaterThan(pools.Length / 50), "divisors beyond the padding");
+            Assert.That(Layers.Count(made => made.Layer is MaxPool2d && made.Options.LargestInteger == 1),
+                Is.Positive, "ties");
+        });
+    }
+
+    [Test]
+    public void EverySpecialityOfALossComesUp()
+    {
+        LossGradientCase[] losses = [.. Seeds(Count).Select(RandomCases.Loss)];
+        Assert.Multiple(() =>
+        {
+            Assert.That(losses.Select(made => made.Loss.GetType()).Distinct(),
+                Is.EquivalentTo(Loss.BuiltIn.Declarations.Select(kind => Loss.BuiltIn.Make(kind.Kind).GetType())));
+            Assert.That(losses.Count(made => made.Classes > 256), Is.GreaterThan(Count / 5));
+            Assert.That(losses.Count(made => made is { Loss: MulticlassSvm { Margin: 1 }, Options.LargestInteger: 1 }),
+                Is.GreaterThan(Count / 100), "scores at the hinge");
+            Assert.That(losses.Count(made => made.Loss is SoftmaxCrossEntropy { PerPixel: true }),
+                Is.GreaterThan(Count / 100));
         });
     }
 

@@ -15,10 +15,12 @@ public sealed class GradientCaseFileTests
             Seed = ulong.MaxValue - (ulong)seed,
             LargestInteger = 1 + seed % 16,
             Values = (RealValues)(seed % 4),
+            MostTerms = 1L << seed,
             Frozen = seed % 3 == 0 ? ["conv1.*", "weight"] : [],
         };
         ComesBack(RandomCases.Layer((ulong)seed) with { Options = options });
         ComesBack(RandomCases.Graph((ulong)seed) with { Options = options });
+        ComesBack(RandomCases.Loss((ulong)seed) with { Options = options });
 
         static void ComesBack(GradientCase made)
             => Assert.That($"{GradientCaseFile.Read(GradientCaseFile.Write(made))}", Is.EqualTo($"{made}"));
@@ -45,7 +47,8 @@ public sealed class GradientCaseFileTests
     [Test]
     public void ATextCutShortAnywhereIsRefused()
     {
-        foreach (GradientCase made in (GradientCase[])[RandomCases.Layer(2), RandomCases.Graph(2)])
+        foreach (GradientCase made in (GradientCase[])[RandomCases.Layer(2), RandomCases.Graph(2),
+            RandomCases.Loss(2)])
         {
             string json = GradientCaseFile.Write(made);
             for (int length = 0; length < json.Length; length++)
@@ -70,7 +73,13 @@ public sealed class GradientCaseFileTests
         "largest integer is 17")]
     [TestCase("""1, "seed": 1, "values": "odd", "layer": { "layer": "relu" }, "inputs": [[1, 1, 1]]""",
         "\"values\" is \"odd\"; it must be one of uniform, normal")]
-    [TestCase("""1, "seed": 1""", "\"graph\" or \"layer\" is missing")]
+    [TestCase("""1, "seed": 1""", "\"graph\", \"layer\" or \"loss\" is missing")]
+    [TestCase("""1, "seed": 1, "loss": { "loss": "svn" }, "classes": 3""",
+        "loss \"svn\" is unknown; use one of softmax, ")]
+    [TestCase("""1, "seed": 1, "loss": { "loss": "svm" }""", "\"classes\" is missing")]
+    [TestCase("""1, "seed": 1, "loss": { "loss": "svm", "slope": 1 }, "classes": 3""", "\"slope\" is unknown")]
+    [TestCase("""1, "seed": 1, "loss": { "loss": "svm" }, "classes": 0""", "\"classes\" is 0; it must be at least 1")]
+    [TestCase("""1, "seed": 1, "loss": { "loss": "svm" }, "classes": 1073741824""", "is too large for a check")]
     [TestCase("""1, "seed": 1, "layer": "relu", "inputs": [[1, 1, 1]]""", "expected an object")]
     [TestCase("""1, "seed": 1, "layer": { "layer": "cnov" }, "inputs": [[1, 1, 1]]""",
         "layer \"cnov\" is unknown; use one of conv, ")]
