@@ -81,7 +81,7 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     {
         get
         {
-            string[] names = [.. Layers.Where(layer => layer.Remark.EndsWith(ForwardCheck.Remark,
+            string[] names = [.. Layers.Where(layer => layer.Remark.EndsWith(ForwardPass.Remark,
                 StringComparison.Ordinal)).Select(layer => layer.Backend).Distinct()];
             return names.Length == 0 ? null : $"forward only: of {string.Join(", ", names)}, the outputs of inference "
                 + "were compared, and no gradients, losses or steps, because it computes none";

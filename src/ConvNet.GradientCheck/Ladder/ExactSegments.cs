@@ -31,7 +31,7 @@ internal static class ExactSegments
                 options.Cancellation.ThrowIfCancellationRequested();
                 IReadOnlyList<TensorReport> tensors = segment.Check(backend, before, values!, truth!, options.Seed);
                 reports.Add(BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), name,
-                    "segment", CheckModes.Segments, tensors, backend.Info.InferenceOnly ? ForwardCheck.Remark : ""),
+                    "segment", CheckModes.Segments, tensors, backend.Info.InferenceOnly ? ForwardPass.Remark : ""),
                     backend));
             }
         }

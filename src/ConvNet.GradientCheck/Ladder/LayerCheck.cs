@@ -188,7 +188,7 @@ internal sealed class LayerCheck
         bool overflows = got.Algorithms != default && tensors.Exists(tensor => !double.IsFinite(tensor.Got)
             && double.IsFinite(tensor.Truth));
         string[] remarks = [.. ((string[])[remark, overflows ? DeclaredAccuracy.OverflowAdvice : "",
-            _forwardOnly ? ForwardCheck.Remark : ""])
+            _forwardOnly ? ForwardPass.Remark : ""])
             .Where(text => text.Length > 0)];
         return BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), _name, _layer.Kind, mode,
             tensors, string.Join("; ", remarks)), backend);

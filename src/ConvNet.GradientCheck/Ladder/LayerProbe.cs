@@ -46,7 +46,7 @@ internal sealed class LayerProbe
     {
         using IExecutable executable = Compile(backend, before.N, values.Seed);
         if (backend.Info.InferenceOnly)
-            return ForwardCheck.Infer(executable, Tested, values, before);
+            return ForwardPass.Infer(executable, Tested, values, before);
         Train(executable, before);
         float[] y = Train(executable, values);
         float[][] dx = [.. Graph.Inputs.Select(input => new float[values.N * input.Shape.Length])];

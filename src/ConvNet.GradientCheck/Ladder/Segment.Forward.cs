@@ -19,8 +19,8 @@ internal sealed partial class Segment
     private TensorReport[] CheckForward(IBackend backend, Values before, Values values, Truth truth)
     {
         using IExecutable executable = backend.CompileInference(Graph, values.N);
-        ForwardCheck.Infer(executable, Graph.Parameters, before.X, [.. before.W.SelectMany(w => w)], before.N);
-        float[][] y = ForwardCheck.Infer(executable, Graph.Parameters, values.X, [.. values.W.SelectMany(w => w)],
+        ForwardPass.Infer(executable, Graph.Parameters, before.X, [.. before.W.SelectMany(w => w)], before.N);
+        float[][] y = ForwardPass.Infer(executable, Graph.Parameters, values.X, [.. values.W.SelectMany(w => w)],
             values.N);
         return [.. y.Zip(truth.Y, Exactly)];
     }

@@ -26,6 +26,7 @@ public abstract class InferenceExecutable : Executable
     /// <summary>The values of a parameter or buffer, in the order of its dimensions. They must not be
     /// changed.</summary>
     /// <param name="parameter">The parameter.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
     protected float[] ValuesOf(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);

@@ -13,9 +13,6 @@ namespace ConvNet.GradientChecking;
 /// <param name="inferring">The backends for inference only.</param>
 internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyList<IBackend> inferring)
 {
-    /// <summary>The remark of a report in which only the output is compared.</summary>
-    public const string Remark = "forward only";
-
     private const int MovedRuns = 4;
 
     private readonly List<LayerReport> _reports = [];
@@ -54,35 +51,6 @@ internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyLi
             new LayerGradientCase(layer, inputs, options));
     }
 
-    /// <summary>Runs the graph of one layer after a pass over other values, and reads its output.</summary>
-    /// <param name="executable">The executable.</param>
-    /// <param name="tested">The node of the layer.</param>
-    /// <param name="values">The values to run the layer on.</param>
-    /// <param name="before">The values of the first pass.</param>
-    public static LayerResult Infer(IExecutable executable, Node tested, LayerValues<float> values,
-        LayerValues<float> before)
-    {
-        Infer(executable, tested.Parameters, before.X, before.W, before.N);
-        return new LayerResult(Infer(executable, tested.Parameters, values.X, values.W, values.N)[0], [], [], [], [],
-            LayerAlgorithms.Of(executable, tested));
-    }
-
-    /// <summary>Writes the parameters and returns the outputs of a batch.</summary>
-    /// <param name="executable">The executable.</param>
-    /// <param name="parameters">The parameters and buffers.</param>
-    /// <param name="x">The inputs.</param>
-    /// <param name="w">The values of the parameters.</param>
-    /// <param name="n">The number of samples.</param>
-    public static float[][] Infer(IExecutable executable, IReadOnlyList<Parameter> parameters, float[][] x,
-        float[][] w, int n)
-    {
-        for (int i = 0; i < parameters.Count; i++)
-            executable.Write(parameters[i], w[i]);
-        float[][] y = [.. executable.Graph.Outputs.Select(output => new float[n * output.Shape.Length])];
-        executable.Infer(BatchValues.InOrder(x), BatchBuffers.InOrder(y));
-        return y;
-    }
-
     private void CheckLayer(LayerCheck check, CheckModes modes, float[][]? x, float[][]? w)
     {
         if (modes.HasFlag(CheckModes.Exact))
@@ -115,13 +83,13 @@ internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyLi
         {
             options.Cancellation.ThrowIfCancellationRequested();
             using IExecutable executable = backend.CompileInference(graph, n);
-            float[][] got = Infer(executable, graph.Parameters, inputs, parameters, n);
+            float[][] got = ForwardPass.Infer(executable, graph.Parameters, inputs, parameters, n);
             _reports.Add(BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), "network", "graph",
                 CheckModes.EndToEnd, [.. graph.Outputs.Select((output, i) => EndToEnd.Compare(
                     graph.Outputs.Count == 1 ? "output" : $"output of {output.Name}", Doubles(got[i]), truth[i],
                     MeasuredBounds.Allowance
-                        * Math.Max(unavoidable[i], BoundedSum.UnitRoundoff * EndToEnd.Norm(truth[i]))))], Remark),
-                backend));
+                        * Math.Max(unavoidable[i], BoundedSum.UnitRoundoff * EndToEnd.Norm(truth[i]))))],
+                ForwardPass.Remark), backend));
         }
     }
 
