@@ -84,6 +84,9 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
     /// <remarks>An executable that also trains plans its inference pass at first use.</remarks>
     /// <exception cref="InsufficientMemoryException">The memory for the inference pass is insufficient.</exception>
     /// <exception cref="NativeCallException">The native library reported an error.</exception>
+    /// <exception cref="NotSupportedException">The kernels do not support a size of a layer.</exception>
+    /// <exception cref="InvalidOperationException">The executable is in use by another caller.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     public IReadOnlyList<TracedOperation> InferenceOperations
     {
         get

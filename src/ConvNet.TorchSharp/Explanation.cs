@@ -19,7 +19,9 @@ internal static class Explanation
         using var lowering = new Lowering(graph, batchSize: 0, seed: 0, runtime);
         using DisposeScope scope = NewDisposeScope();
         var pass = new ExplainedPass(graph, batchSize, spec, objectives, runtime.Info.Threads, lowering.ChannelsLast);
-        List<PlannedLayer> layers = [.. graph.LayerNodes.Select(node => Of(node, lowering, pass))];
+        // In inference, dropout runs no kernel.
+        List<PlannedLayer> layers = [.. graph.LayerNodes.Where(node => spec is not null || node.Layer is not Dropout)
+            .Select(node => Of(node, lowering, pass))];
         layers.AddRange(Ends(pass));
         string purpose = spec is null ? "inference" : "training";
         return new PlanDescription(purpose, runtime.Info.Isa, runtime.Info.Threads, batchSize, layers,

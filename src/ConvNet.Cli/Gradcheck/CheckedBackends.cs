@@ -10,6 +10,9 @@ internal sealed class CheckedBackends : IDisposable
     /// <summary>Selects every backend, instruction set and precision.</summary>
     public const string All = "all";
 
+    // More threads than most machines of continuous integration have processors, and no divisor of usual sizes.
+    private const int Others = 5;
+
     private readonly List<BackendVariant> _variants = [];
     private readonly List<SelfTestResult> _selfTests = [];
 
@@ -26,7 +29,8 @@ internal sealed class CheckedBackends : IDisposable
     /// <summary>Opens backends and warns of failed self-tests.</summary>
     /// <param name="names">The names, or <see cref="All"/>. If empty, every backend with every instruction set.
     /// Backends that cannot run on this machine are skipped unless they are named.</param>
-    /// <param name="threads">The thread counts. If empty, all processors.</param>
+    /// <param name="threads">The thread counts. If empty, all processors, and another count if all counts must give the
+    /// same results.</param>
     /// <param name="precision">The precision of native backends whose names do not specify one.</param>
     /// <param name="terminal">Receives the skipped backends and the warnings.</param>
     /// <exception cref="ArgumentException">A backend is unknown or named twice.</exception>
@@ -77,10 +81,13 @@ internal sealed class CheckedBackends : IDisposable
     private void Open(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
         RegisteredBackend known = BackendRegistry.Find(name) ?? throw BackendRegistry.NoSuch(name, All);
-        int?[] counts = threads.Count == 0 ? [null]
+        int?[] counts = threads.Count == 0 ? known.Family.IsDeterministic ? [null, Others] : [null]
             : !known.Family.IsDeterministic ? [threads.Max()]
             : [.. threads.Distinct().Select(count => (int?)count)];
         IBackend[] backends = [.. counts.Select(count => known.Create(count, precision))];
+        // The first runs as in training. The others share even the smallest calls among all their threads.
+        foreach (NativeBackend native in backends.Skip(1).OfType<NativeBackend>())
+            native.SerialOperations = 1;
         _variants.Add(new BackendVariant(name, backends));
         // The thread count does not change which code runs.
         _selfTests.Add(SelfTest.Of(backends[0], terminal.Cancellation));

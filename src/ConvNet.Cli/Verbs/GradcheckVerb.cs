@@ -63,7 +63,7 @@ internal sealed class GradcheckVerb : Verb
             + "Default: every backend on every instruction set that can run on this machine.", "NAME");
         _modes = Several("--mode", $"{CheckModeWords.Help} Default: all.", "MODE");
         _threads = Several("--threads", "Thread counts, for example 1,2,5. Each backend is checked with all of them, "
-            + "and the results must be identical. Default: all processors.", "N");
+            + "and the results must be identical. Default: all processors, and 5.", "N");
         _batch = OptionalNumber("--batch",
             "Batch size. A power of two keeps the mean exact. Default: that of the descriptor for a layer; for a "
             + "model, 4 for single layers, and for its plan that of the saved training, or 32.", NumberRanges.FromOne, "N");

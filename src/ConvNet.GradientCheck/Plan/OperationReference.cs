@@ -20,6 +20,7 @@ internal sealed class OperationReference
     private readonly Dictionary<int, double[]> _inner = [];
     private readonly float[]?[] _gradients;
     private float[]? _doubt;
+    private bool _roundsGradient;
     private KnownTensor? _mainOutput;
     private LayerTruth? _truth;
     private LayerRun<double>? _run;
@@ -123,7 +124,7 @@ internal sealed class OperationReference
             SumPass.InputGradient => truth.DX[0].IsExact,
             _ => truth.GradientsAreExact,
         };
-        return sums && (pass is not { } of || WinogradBudget.IsExact(given, AlgorithmOf(of), of));
+        return sums && (pass == SumPass.Forward || !_roundsGradient) && (pass is not { } of || WinogradBudget.IsExact(given, AlgorithmOf(of), of));
     }
 
     private bool IsAffordable => _exact && _facts.Pass.N * _main.Layer!.MultiplyAdds(_main.InputShapes)
@@ -203,15 +204,15 @@ internal sealed class OperationReference
                     _gradients[i - 1] = dy;
                     break;
                 case FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, i == last ? _seen.Output!
-                        : Floats(Inner(i)), dy);
+                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation, i == last ? _seen.Output!
+                        : Array.ConvertAll(Inner(i), v => (float)v), dy));
                     sloped = true;
                     break;
                 // The forward pass has decided both: the winner has the slope of the output that it computed, and the
                 // order of the values is that before the activation.
                 case MaxPool2d when i > 1 && i == last
                     && _operation.Nodes[i - 1].Layer is FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : SlopeTimes(activation, _seen.Output!, dy);
+                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation, _seen.Output!, dy));
                     _gradients[i - 2] = Unpooled(_operation.Nodes[i], _gradients[i - 1]!, Inner(i - 2));
                     i--;
                     break;
@@ -228,8 +229,8 @@ internal sealed class OperationReference
     {
         // Twice the largest error of an inner value, on either side.
         double tolerance = _exact ? 0 : 4 * (MainOutputBounds().DefaultIfEmpty().Max());
-        (float[] dx, _doubt) = PoolBackward(pool, _facts.Pass.N, x, dy, tolerance);
-        return dx;
+        (double[] dx, _doubt) = PoolBackward(pool, _facts.Pass.N, x, dy, tolerance);
+        return Rounded(dx);
     }
 
     // Where the backward pass needs values inside the operation, the output must not depend on its own gradient.
@@ -257,5 +258,11 @@ internal sealed class OperationReference
         return _inner[position] = values;
     }
 
-    private static float[] Floats(double[] values) => Array.ConvertAll(values, v => (float)v);
+    // A backend may round such a gradient or the sums that it goes into, so that neither is exact.
+    private float[] Rounded(double[] gradient)
+    {
+        float[] rounded = Array.ConvertAll(gradient, v => (float)v);
+        _roundsGradient |= gradient.Where((value, i) => rounded[i] != value).Any();
+        return rounded;
+    }
 }

@@ -117,11 +117,13 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             return seen is { IsSloped: true } && !uses.Any(use => AppliesSlopeBefore(use.Operation))
                 ? Sloped(sum, producer!, seen) : sum;
         }
-        (TensorReport report, bool exact) = Judged("", got,
-            Truth(use => Reference(use.Operation)),
+        KnownTensor Bounded() => Truth(use => _references[use.Operation].Bounded);
+        KnownTensor truth = Truth(use => Reference(use.Operation));
+        // Where one part has a bound, the others may not be exact either.
+        (TensorReport report, bool exact) = Judged("", got, truth.IsExact ? truth : Bounded(),
             () => uses.All(use => use.Position > 0
                 || _references[use.Operation].Exact.IsProvenExact(SumPass.InputGradient)),
-            () => Truth(use => _references[use.Operation].Bounded));
+            Bounded);
         if (uses.Length == 1 && losses.Length == 0)
         {
             (TracedOperation reader, int position, int input) = uses[0];
@@ -153,7 +155,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             .ProducerOf(facts.Pass.Outline.Source(operation.Node.Inputs[0]))!)!;
         float[] ones = new float[dy.Values.Length];
         Array.Fill(ones, 1);
-        float[] slope = TailReference.SlopeTimes(activation, seen.UsedOutput!, ones);
+        double[] slope = TailReference.SlopeTimes(activation, seen.UsedOutput!, ones);
         double[] Times(double[] values) => [.. values.Select((v, i) => v * slope[i])];
         double[] values = Times(dy.Values);
         double[]? Errors(double[]? errors) => errors is null ? null

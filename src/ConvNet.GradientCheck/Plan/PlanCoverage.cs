@@ -15,12 +15,14 @@ internal static class PlanCoverage
         if (Explaining(backend) is not { } explaining)
             yield break;
         string name = BackendVariant.NameOf(backend);
+        // Without parameters to train, there is nothing to update.
+        bool trains = graph.Parameters.Any(FrozenParameters.Of(graph, spec).Trains);
         foreach (PlanDescription plan in (PlanDescription[])[explaining.Explain(graph, spec),
             explaining.ExplainInference(graph, spec.BatchSize)])
         {
             foreach (PlannedLayer layer in plan.Layers)
             {
-                foreach (PlannedCall call in layer.Calls)
+                foreach (PlannedCall call in layer.Calls.Where(call => call.Pass != PlannedPass.Update || trains))
                 {
                     (long exact, long bounded) = Compared(plan, layer, call, spec.KeepGradients, results);
                     yield return new PlanStep(name, plan.Purpose, layer.Title, call.Pass, call.Kernel, call.Algorithm,
@@ -45,9 +47,9 @@ internal static class PlanCoverage
         PlanPart part = call.Pass switch
         {
             PlannedPass.Update => PlanPart.Update,
+            _ when !IsOperation(layer) => PlanPart.Loss,
             PlannedPass.Backward => keepsGradients ? PlanPart.Backward : PlanPart.Inside,
-            _ when IsOperation(layer) => PlanPart.Forward,
-            _ => PlanPart.Loss,
+            _ => PlanPart.Forward,
         };
         return IsOperation(layer) ? results.CountOf(layer.Title, part) : results.CountOf(part);
     }

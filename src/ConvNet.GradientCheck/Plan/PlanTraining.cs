@@ -119,6 +119,32 @@ internal sealed class PlanTraining
         Compare(new PassComparison(before, _results, numbers, suffix, PlanPart.Inside), before, executable,
             gradients: false, null,
             suffix, batch, exact: true);
+        CompareParameters(session, other, suffix);
+        if (run > 0)
+            return;
+        foreach (IExecutable each in (IExecutable[])[executable, other])
+        {
+            each.LoadState(start);
+            Accumulate(each, batch);
+        }
+        CompareParameters(session, other, ", accumulated");
+    }
+
+    // Two passes whose gradients are added, and a step.
+    private static void Accumulate(IExecutable executable, TrainingBatch batch)
+    {
+        foreach (bool accumulate in (bool[])[false, true])
+        {
+            executable.Forward(BatchValues.InOrder(batch.Inputs));
+            executable.Loss(batch.Kept.Targets);
+            executable.Backward(accumulate);
+        }
+        executable.Step(LearningRate);
+    }
+
+    private void CompareParameters(TracedSession session, IExecutable other, string suffix)
+    {
+        IExecutable executable = session.Executable;
         foreach (Parameter parameter in _graph.Parameters)
         {
             string operation = session.OperationOf(parameter);

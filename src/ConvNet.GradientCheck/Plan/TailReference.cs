@@ -42,36 +42,36 @@ internal static class TailReference
     /// <summary>Returns dy·f′(y).</summary>
     public static KnownTensor Derivative(FusableActivation activation, float[] y, float[] dy)
     {
-        double[] dx = Array.ConvertAll(SlopeTimes(activation, y, dy), v => (double)v);
+        double[] dx = SlopeTimes(activation, y, dy);
         if (activation.Accuracy == Accuracy.Moves)
             return KnownTensor.Exact(dx);
         double[] bounds = Array.ConvertAll(dx, v => Roundings * U * Math.Abs(v));
         return new(dx, bounds, bounds);
     }
 
-    /// <summary>Returns dy·f′(y), rounded to float32.</summary>
-    public static float[] SlopeTimes(FusableActivation activation, float[] y, float[] dy)
+    /// <summary>Returns dy·f′(y), not rounded.</summary>
+    public static double[] SlopeTimes(FusableActivation activation, float[] y, float[] dy)
     {
         Shape shape = Shape.Vector(y.Length);
-        var memory = new NodeMemory<float>
+        var memory = new NodeMemory<double>
         {
             Name = activation.Kind,
             Reads = activation.BackwardReads,
             XShapes = [shape],
             YShape = shape,
-            X = [Memory<float>.Empty],
-            Y = y,
+            X = [Memory<double>.Empty],
+            Y = Array.ConvertAll(y, v => (double)v),
             W = [],
-            DY = dy,
-            DX = [new float[y.Length]],
+            DY = Array.ConvertAll(dy, v => (double)v),
+            DX = [new double[y.Length]],
         };
-        new Frame<float>(memory, 1, training: true, 0, backward: true).RunBackward(activation);
+        new Frame<double>(memory, 1, training: true, 0, backward: true).RunBackward(activation);
         return memory.DX[0].ToArray();
     }
 
-    /// <summary>Returns the gradient of the input of a pool, and how far each element may be off because another pixel
-    /// of its window is as large within the tolerance; null if none is.</summary>
-    public static (float[] DX, float[]? Doubt) PoolBackward(Node pool, int n, double[] x, float[] dy, double tolerance)
+    /// <summary>Returns the gradient of the input of a pool, not rounded, and how far each element may be off because
+    /// another pixel of its window is as large within the tolerance; null if none is.</summary>
+    public static (double[] DX, float[]? Doubt) PoolBackward(Node pool, int n, double[] x, float[] dy, double tolerance)
     {
         double[] wide = Array.ConvertAll(dy, v => (double)v);
         Shape shape = pool.InputShapes[0];
@@ -80,7 +80,7 @@ internal static class TailReference
         double[] dx = Run(x);
         if (tolerance == 0 || pool.Layer is not MaxPool2d { Window: var window } max
             || !max.Kinks([x], shape).Any(kink => kink.Margin <= tolerance))
-            return (Array.ConvertAll(dx, v => (float)v), null);
+            return (dx, null);
         var doubt = new float[dx.Length];
         // Two pixels of a window differ in a bit of their row or column. Moving the pixels with that bit up, and then
         // down, by the tolerance puts them in either order.
@@ -95,7 +95,7 @@ internal static class TailReference
                     doubt[i] = Math.Max(doubt[i], (float)Math.Abs(other[i] - dx[i]));
             }
         }
-        return (Array.ConvertAll(dx, v => (float)v), doubt);
+        return (dx, doubt);
 
         bool Bit(int i, int bit) => bit < rows ? (i % shape.Area / shape.W >> bit & 1) == 1
             : (i % shape.W >> (bit - rows) & 1) == 1;

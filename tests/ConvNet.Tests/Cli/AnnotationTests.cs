@@ -62,7 +62,7 @@ public sealed class AnnotationTests
         File.WriteAllText(summary, "before\n");
         using (Setting("GITHUB_STEP_SUMMARY", summary))
             Check("github").Succeeds();
-        Assert.That(File.ReadAllText(summary), Does.StartWith("before\n\n### Gradient check of relu: pass\n"));
+        Assert.That(File.ReadAllText(summary), Does.StartWith("before\n\n### Gradient check of mb1ic2ih3oc2oh3kh1ph0: pass\n"));
     }
 
     [Test]
@@ -75,7 +75,7 @@ public sealed class AnnotationTests
             run.Succeeds();
             string file = Directory.GetFiles(folder.Path).Single();
             Assert.That(run.Output, Does.StartWith($"##vso[task.uploadsummary]{file}\n"));
-            Assert.That(File.ReadAllText(file), Does.StartWith("### Gradient check of relu: pass\n"));
+            Assert.That(File.ReadAllText(file), Does.StartWith("### Gradient check of mb1ic2ih3oc2oh3kh1ph0: pass\n"));
             CommandLine json = Check("azure", "--markdown", folder.File("own.md"), "--json");
             using (JsonDocument.Parse(json.Output))
                 Assert.That(json.Error, Does.Contain($"##vso[task.uploadsummary]{folder.File("own.md")}\n"));

@@ -37,7 +37,10 @@ public sealed class GradcheckReportTests
                 Modes = CheckModes.Exact | CheckModes.Real | CheckModes.Segments | CheckModes.EndToEnd
                     | CheckModes.ForwardMode,
             });
-        _result = new GradcheckResult("faulty | <net>", [right, wrong], report, TimeSpan.FromSeconds(1.5), Again);
+        _result = new GradcheckResult("faulty | <net>", [right, wrong], report, TimeSpan.FromSeconds(1.5), Again)
+        {
+            SelfTests = [SelfTest.Of(right), SelfTest.Of(wrong)],
+        };
         _wrong = [.. report.Layers.Where(layer => layer.Verdict == Verdict.Fail)];
         Assert.That(_wrong.Select(layer => layer.Backend).Distinct(), Is.EqualTo((string[])["wrong"]));
     }

@@ -37,8 +37,8 @@ public sealed class GradcheckTests
     [Test]
     public void FrozenParametersHaveNoGradientAndStay()
     {
-        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--freeze", "conv1.*", "--backends",
-            "managed", "native:scalar", "--json").Json();
+        JsonElement json = CommandLine.Run("gradcheck", "--model", _data.Model, "--freeze", "conv1.*", "--threads", "1",
+            "--backends", "managed", "native:scalar", "--json").Json();
         Assert.That(json.GetProperty("verdict").GetString(), Is.EqualTo("pass"));
         string[] OfLayer(string layer, string mode) => [.. json.GetProperty("layers").EnumerateArray()
             .Where(each => each.GetProperty("layer").GetString() == layer
@@ -77,7 +77,7 @@ public sealed class GradcheckTests
         File.WriteAllText(file, "# two more\nmb2ic6oc5n\"fc\"\nbnorm:mb4ic3ih4n\"bn\"\n");
         JsonElement json = CommandLine.Run("gradcheck", "--layer", "g2mb3ic4ih5oc6kh3ph1", "max:mb2ic3ih6kh3sh2",
             "avg_np:mb2ic3ih4kh2sh2", "--shapes", file,
-            "--backends", "native:scalar", "--mode", "real", "--json").Json();
+            "--backends", "native:scalar", "--threads", "1", "--mode", "real", "--json").Json();
         Assert.That(json.GetProperty("layers").EnumerateArray()
             .Select(layer => string.Join(' ', layer.GetProperty("tensors").EnumerateArray()
                 .Select(tensor
