@@ -22,7 +22,7 @@ ROOT = HERE.parents[1]
 FOLDER = HERE / "faults"
 REPORT = HERE / "faults.md"
 LONGEST = 600       # processor seconds of one check, with the search for a smaller case
-FIRST = ["--mode", "plan"]
+FIRST = ["--mode", "plan", "steps"]
 NOT_MET = "the faulty code did not run"
 
 
@@ -237,7 +237,7 @@ def arguments():
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="only faults whose name contains one of these texts")
     parser.add_argument("--pool", action="store_true", help="the whole pool instead of those that its seed draws")
     parser.add_argument("--strict", action="store_true", help="run the checks with --strict")
-    parser.add_argument("--plan", action="store_true", help="only with --mode plan, which is quicker and finds nearly all")
+    parser.add_argument("--plan", action="store_true", help="only with --mode plan steps, which is quicker and finds nearly all")
     parser.add_argument("--go-on", action="store_true", help="if a check fails without a fault, leave out its faults and go on")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="checks to run at the same time (1)")
     parser.add_argument("--again", action="store_true", help="run faults again whose result for these sources is known")
