@@ -17,7 +17,8 @@ public sealed class Baseline
     /// <summary>The accepted deviations.</summary>
     public IReadOnlyList<AcceptedDeviation> Deviations { get; }
 
-    /// <summary>Returns a baseline that accepts every deviation of a report, except for those of the reference.</summary>
+    /// <summary>Returns a baseline that accepts every deviation of a report, except for those of the
+    /// reference.</summary>
     /// <remarks>Entries that still accept a deviation are kept, and so are those whose comparisons are not part of the
     /// report. Other entries are removed. What is left gets one entry per tensor, with its present error and number of
     /// elements.</remarks>

@@ -11,8 +11,8 @@ namespace ConvNet.GradientChecking;
 ///   { "backend": "torchsharp", "layer": "conv1", "mode": "real", "tensor": "dw", "accepted": 2.5,
 ///     "reason": "reported as issue 123", "expires": "2027-06-30" } ] }</code>
 /// <c>backend</c>, <c>accepted</c>, <c>reason</c> and <c>expires</c> are required, and one of <c>layer</c> and
-/// <c>kind</c>. <c>accepted</c> is the largest error as a multiple of its bound, or <c>"any"</c>; <c>elements</c> limits
-/// the number of deviating elements.
+/// <c>kind</c>. <c>accepted</c> is the largest error as a multiple of its bound, or <c>"any"</c>; <c>elements</c>
+/// limits the number of deviating elements.
 /// </remarks>
 public static class BaselineFile
 {
@@ -52,8 +52,8 @@ public static class BaselineFile
     /// <param name="json">The JSON text.</param>
     /// <param name="source">The origin of the text, for error messages.</param>
     /// <exception cref="ArgumentNullException"><paramref name="json"/> is null.</exception>
-    /// <exception cref="InvalidDataException">The text does not describe a baseline. The message gives the place and the
-    /// reason.</exception>
+    /// <exception cref="InvalidDataException">The text does not describe a baseline. The message gives the place and
+    /// the reason.</exception>
     public static Baseline Read(string json, string source = "baseline")
     {
         ArgumentNullException.ThrowIfNull(json);
@@ -62,8 +62,8 @@ public static class BaselineFile
 
     /// <summary>Reads a baseline from a file.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
-    /// <exception cref="InvalidDataException">The file does not describe a baseline. The message gives the place and the
-    /// reason.</exception>
+    /// <exception cref="InvalidDataException">The file does not describe a baseline. The message gives the place and
+    /// the reason.</exception>
     /// <exception cref="IOException">The file cannot be read or is not a regular file.</exception>
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
@@ -133,8 +133,8 @@ public static class BaselineFile
         { ValueKind: JsonValueKind.Number } number when number.TryGetDouble(out double bounds)
             && double.IsFinite(bounds) && bounds > 0 => bounds,
         { ValueKind: JsonValueKind.String } text when text.GetString() == Any => double.PositiveInfinity,
-        var other => throw entry.Error($"\"accepted\" is {Excerpt.Of(other.GetRawText())}; it must be the largest error "
-            + $"in units of its bound, such as 2.5, or \"{Any}\"."),
+        var other => throw entry.Error($"\"accepted\" is {Excerpt.Of(other.GetRawText())}; it must be the largest "
+            + $"error in units of its bound, such as 2.5, or \"{Any}\"."),
     };
 
     private static DateOnly ReadDate(JsonReader entry, string text)

@@ -117,7 +117,8 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
     /// layer cannot be written as JSON; in that case the message gives the call instead.</remarks>
     /// <param name="caseFile">The path of the file. If null, a new file in the current directory is used:
     /// <c>gradcheck-failure.json</c>, with a suffix -2, -3 and so on if needed.</param>
-    /// <exception cref="GradientCheckException">A value is wrong, or nothing was compared. The message is the report with the command that reproduces it.</exception>
+    /// <exception cref="GradientCheckException">A value is wrong, or nothing was compared. The message is
+    /// the report with the command that reproduces it.</exception>
     public void ThrowIfFailed(string? caseFile = null)
     {
         if (Checked == 0)

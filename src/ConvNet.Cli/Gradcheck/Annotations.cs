@@ -47,7 +47,8 @@ internal static class Annotations
                 + "needed", string.Join('\n', unneeded.Take(Most)));
     }
 
-    private static string Property(string text) => Escape(text.Length > MostTitle ? $"{text[..(MostTitle - 1)]}…" : text,
+    private static string Property(string text) => Escape(
+        text.Length > MostTitle ? $"{text[..(MostTitle - 1)]}…" : text,
         "%25").Replace(":", "%3A", StringComparison.Ordinal).Replace(",", "%2C", StringComparison.Ordinal);
 
     private static string Escape(string text, string percent) => text.Replace("%", percent, StringComparison.Ordinal)

@@ -39,7 +39,8 @@ internal static class CanaryTables
             int injected = exact.Sum(row => row.Injected), injectedReal = real.Sum(row => row.Injected);
             return (string[])[of.Key, $"{of.Select(row => row.Kind).Distinct().Count()}",
                 $"{of.Select(row => row.Target).Distinct().Count()}",
-                injected == 0 ? "–" : SelfCheck.Number(injected), SelfCheck.Share(exact.Sum(row => row.Caught), injected),
+                injected == 0 ? "–" : SelfCheck.Number(injected),
+                    SelfCheck.Share(exact.Sum(row => row.Caught), injected),
                     SelfCheck.Number(injectedReal),
                     SelfCheck.Share(real.Sum(row => row.Caught), injectedReal)];
         }));

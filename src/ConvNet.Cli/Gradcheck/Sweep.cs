@@ -79,7 +79,8 @@ internal static class Sweep
     private static string Words(SweepOutcome outcome)
         => string.Join("; ", outcome.Findings.Where(finding => finding.Failed > 0).Select(finding
         => string.Create(CultureInfo.InvariantCulture,
-            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} of {finding.Elements:N0} values wrong, worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
+            $"{GradientWords.Of(finding.Mode)}: {finding.Failed:N0} of {finding.Elements:N0} values wrong, "
+                + $"worst {finding.Worst:0.00} bounds in {finding.Tensor}")));
 
     private static TextTable PerBackend(List<SweepCase> cases, string[] backends) => SelfCheck.TableOf(
         ["backend", "cases", "with exact mode", "values compared", "wrong, exact", "wrong, real", "unlucky",

@@ -66,7 +66,8 @@ internal sealed class GradcheckVerb : Verb
             + "and the results must be identical. Default: all processors, and 5.", "N");
         _batch = OptionalNumber("--batch",
             "Batch size. A power of two keeps the mean exact. Default: that of the descriptor for a layer; for a "
-            + "model, 4 for single layers, and for its plan that of the saved training, or 32.", NumberRanges.FromOne, "N");
+            + "model, 4 for single layers, and for its plan that of the saved training, or 32.", NumberRanges.FromOne,
+            "N");
         _seed = Number("--seed", "Seed of all values.", 1, NumberRanges.Any, "N");
         _precision = PrecisionOption();
         _whole = Flag("--whole", "Compare all values of every layer in real mode. By default, layers with more than "

@@ -31,7 +31,8 @@ internal sealed class LayerCheck
         _specs = layer.Parameters(_shapes);
         _probe = new LayerProbe(layer, shapes, [.. _specs.Where(IsFrozen).Select(spec => spec.Name)]);
         (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
-        _training = !forwardOnly && !options.FreezesLayer(_specs.Where(spec => spec.Trainable).Select(spec => spec.Name));
+        _training = !forwardOnly
+            && !options.FreezesLayer(_specs.Where(spec => spec.Trainable).Select(spec => spec.Name));
     }
 
     /// <summary>Exact mode: compares on integers with zero tolerance.</summary>
@@ -106,8 +107,8 @@ internal sealed class LayerCheck
         })];
     }
 
-    // A right sum may exceed its probable bound, because its roundings had the same direction. Exact mode decides whether
-    // the terms are right. Where a layer has none, other values do: bad luck does not repeat itself.
+    // A right sum may exceed its probable bound, because its roundings had the same direction. Exact mode decides
+    // whether the terms are right. Where a layer has none, other values do: bad luck does not repeat itself.
     private LayerReport Decided(IBackend backend, LayerReport report)
     {
         if (report.Tensors.All(tensor => tensor.Suspects == 0))

@@ -228,7 +228,8 @@ internal sealed partial class Segment
         => new(_own[i].Layer!, _own[i].InputShapes, values.N, [.. _own[i].Inputs.Select(input => y[input.Index])],
             values.W[i], dy, _own[i].Index, 1, seed)
         {
-            Training = !_forwardOnly && !_options.FreezesLayer(_nodes[i].Parameters.Where(p => p.Trainable).Select(p => p.Name)),
+            Training = !_forwardOnly && !_options.FreezesLayer(_nodes[i].Parameters.Where(p => p.Trainable)
+                .Select(p => p.Name)),
         };
 
     private TruthTensor[] OutputsOf(float[][] y) => [.. _exits.Select((exit, i) => TruthTensor.Rounded(

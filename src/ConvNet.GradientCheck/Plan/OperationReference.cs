@@ -91,7 +91,8 @@ internal sealed class OperationReference
         var filter = new Shape(sizes[1], sizes.Count > 2 ? sizes[2] : 1, sizes.Count > 3 ? sizes[3] : 1);
         int reach = DeclaredAccuracy.Reach(AlgorithmOf(SumPass.WeightGradient), SumPass.WeightGradient);
         Extent block = reach > 0 ? Plane(filter) : 1;
-        MapBlock[]? blocks = SampledElements.Draw(sizes[0], filter, block, 0, terms.TermsOfDW, _facts.Budget, _facts.Draw);
+        MapBlock[]? blocks = SampledElements.Draw(sizes[0], filter, block, 0, terms.TermsOfDW, _facts.Budget,
+            _facts.Draw);
         return Sampled(_w[0].Length, Plane(filter), blocks, SumPass.WeightGradient, at => terms.DW(0, at));
     }
 
@@ -124,7 +125,8 @@ internal sealed class OperationReference
             SumPass.InputGradient => truth.DX[0].IsExact,
             _ => truth.GradientsAreExact,
         };
-        return sums && (pass == SumPass.Forward || !_roundsGradient) && (pass is not { } of || WinogradBudget.IsExact(given, AlgorithmOf(of), of));
+        return sums && (pass == SumPass.Forward || !_roundsGradient)
+            && (pass is not { } of || WinogradBudget.IsExact(given, AlgorithmOf(of), of));
     }
 
     private bool IsAffordable => _exact && _facts.Pass.N * _main.Layer!.MultiplyAdds(_main.InputShapes)
@@ -178,8 +180,8 @@ internal sealed class OperationReference
             && perTerm > 0 ? sum with { Bound = sum.Bound + perTerm * sum.Ceiling, Ceiling = 2 * sum.Ceiling } : sum);
     }
 
-    private KnownTensor Sampled(int length, Extent plane, MapBlock[]? blocks, SumPass pass, Func<int, SumOfTerms> element,
-        bool algorithm = true)
+    private KnownTensor Sampled(int length, Extent plane, MapBlock[]? blocks, SumPass pass,
+        Func<int, SumOfTerms> element, bool algorithm = true)
     {
         SumAlgorithm of = algorithm ? AlgorithmOf(pass) : SumAlgorithm.Direct;
         TruthTensor sampled = SampledElements.Evaluate("", length, plane, blocks,

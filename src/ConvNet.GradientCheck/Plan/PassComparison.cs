@@ -127,8 +127,8 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
         if (uses.Length == 1 && losses.Length == 0)
         {
             (TracedOperation reader, int position, int input) = uses[0];
-            string name = position > 0 || reader.Node.Inputs.Count > 1 ? $"dx of {reader.Nodes[position].Inputs[input].Name}"
-                : "dx";
+            string name = position > 0 || reader.Node.Inputs.Count > 1
+                ? $"dx of {reader.Nodes[position].Inputs[input].Name}" : "dx";
             Add(reader, backward, report with { Name = name + suffix }, exact);
             return;
         }

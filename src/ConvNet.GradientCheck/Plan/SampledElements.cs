@@ -43,8 +43,8 @@ internal static class SampledElements
     /// <param name="scale">The factor of the bounds.</param>
     /// <param name="reach">How far errors spread: a bound is the largest within this distance.</param>
     /// <param name="element">Computes an element.</param>
-    public static TruthTensor Evaluate(string name, int length, Extent plane, MapBlock[]? blocks, double scale, int reach,
-        Func<int, SumOfTerms> element)
+    public static TruthTensor Evaluate(string name, int length, Extent plane, MapBlock[]? blocks, double scale,
+        int reach, Func<int, SumOfTerms> element)
     {
         double[] values = new double[length], bounds = new double[length], ceilings = new double[length];
         if (blocks is not null)

@@ -44,7 +44,8 @@ internal static class QuickCheck
             return new GradientAgreement(GradientVerdict.Wrong, test.Checked, 0, $"the backend {test.Finding}");
         string detail = worst == Verdict.Pass ? what
             : Finding(reports.SelectMany(report => report.Layers).First(layer => layer.Verdict == worst));
-        return new GradientAgreement(worst == Verdict.Pass ? GradientVerdict.Right : GradientVerdict.Wrong, reports.Sum(report => report.Checked),
+        return new GradientAgreement(worst == Verdict.Pass ? GradientVerdict.Right : GradientVerdict.Wrong,
+            reports.Sum(report => report.Checked),
             reports.Sum(report => report.Failed), detail);
     }
 

@@ -34,7 +34,8 @@ public sealed class AnnotationTests
     public void AzureGetsIssues()
     {
         string line = Annotations.Azure(ResultOf(1)).Single();
-        Assert.That(line, Does.StartWith("##vso[task.logissue type=error]Gradient check: conv0 on theirs, real: dw of "));
+        Assert.That(line,
+            Does.StartWith("##vso[task.logissue type=error]Gradient check: conv0 on theirs, real: dw of "));
         Assert.That(line, Does.Contain("100%AZP25 wrong").And.Contain("%0Areproduce: ").And.Not.Contain("\n"));
         Assert.That(Annotations.AzureSummary("/a%b.md"), Is.EqualTo("##vso[task.uploadsummary]/a%AZP25b.md"));
     }
@@ -48,7 +49,8 @@ public sealed class AnnotationTests
         GradcheckResult accepted = failing with { Report = failing.Report.Accepting(baseline) };
         string[] lines = [.. Annotations.GitHub(accepted)];
         Assert.That(lines, Has.Length.EqualTo(2));
-        Assert.That(lines[0], Does.StartWith("::notice title=Gradient check of net%3A 1 accepted deviation::dw of conv0")
+        Assert.That(lines[0],
+            Does.StartWith("::notice title=Gradient check of net%3A 1 accepted deviation::dw of conv0")
             .And.Contain("accepted until 9999-12-31: reported"));
         Assert.That(lines[1], Does.StartWith("::warning title=").And.Contain("no longer needed: * of * on ours"));
         Assert.That(Annotations.Azure(accepted), Has.All.StartsWith("##vso[task.logissue type=warning]"));
@@ -62,7 +64,8 @@ public sealed class AnnotationTests
         File.WriteAllText(summary, "before\n");
         using (Setting("GITHUB_STEP_SUMMARY", summary))
             Check("github").Succeeds();
-        Assert.That(File.ReadAllText(summary), Does.StartWith("before\n\n### Gradient check of mb1ic2ih3oc2oh3kh1ph0: pass\n"));
+        Assert.That(File.ReadAllText(summary),
+            Does.StartWith("before\n\n### Gradient check of mb1ic2ih3oc2oh3kh1ph0: pass\n"));
     }
 
     [Test]
@@ -120,7 +123,8 @@ public sealed class AnnotationTests
     private static GradcheckResult ResultOf(int failures) => new("net", [], new GradientReport(
         [.. Enumerable.Range(0, failures).Select(i => new LayerReport("theirs", $"conv{i}", "conv", CheckModes.Real,
             [new TensorReport("dw", 10, 3, 1, 3, 1, 2, 10, 0)], "100% wrong")),
-            new LayerReport("ours", "conv0", "conv", CheckModes.Real, [new TensorReport("dw", 10, 0, 0, 0, 1, 1, 0, 0)])],
+            new LayerReport("ours", "conv0", "conv", CheckModes.Real,
+                [new TensorReport("dw", 10, 0, 0, 0, 1, 1, 0, 0)])],
         []), TimeSpan.Zero, "convnet gradcheck --layer x");
 
     private static EnvironmentSetting Setting(string name, string? value) => new EnvironmentSetting(name, value);

@@ -69,7 +69,8 @@ public sealed class BaselineOptionTests
     [TestCase("--baseline FILE", "does not exist. --update-baseline --expires DATE --reason TEXT creates it")]
     [TestCase("--baseline FILE --update-baseline --reason x", "--update-baseline requires --expires DATE")]
     [TestCase("--baseline FILE --update-baseline --expires 2999-01-01", "--update-baseline requires --reason TEXT")]
-    [TestCase("--baseline FILE --update-baseline --reason x --expires soon", "--expires is \"soon\"; it must be a date")]
+    [TestCase("--baseline FILE --update-baseline --reason x --expires soon",
+        "--expires is \"soon\"; it must be a date")]
     [TestCase("--baseline FILE --update-baseline --reason x --expires 2020-01-01", "2020-01-01, which has passed")]
     [TestCase("--baseline FILE --junit FILE", "--junit and --baseline name the same file")]
     public void WrongOptionsAreRefused(string options, string message)

@@ -83,7 +83,8 @@ public sealed class UsageTests
         CommandLine.Run("gradcheck", "--backends", "manged").IsRefusedWith(". Use one of all, managed, ",
             "Did you mean \"managed\"?");
         CommandLine.Run("gradcheck", "--mode", "exat")
-            .IsRefusedWith("There is no mode \"exat\". Use one of exact, real, plan, forward, steps, all. Did you mean \"exact\"?");
+            .IsRefusedWith("There is no mode \"exat\". Use one of exact, real, plan, forward, steps, all. "
+                + "Did you mean \"exact\"?");
         CommandLine.Run("bench", "--model", "digits", "--pass", "trian")
             .IsRefusedWith("There is no pass \"trian\". Use one of fwd, ", "Did you mean \"train\"?");
         CommandLine.Run("compare", "--model", "digits", "--backends", "natve")

@@ -166,7 +166,10 @@ public sealed class TrajectoryCanaryTests
         public override IReadOnlyList<string> StateNames => new Adam().StateNames;
 
         public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
-            => new Adam().Update(context with { Step = context.Step > After ? context.Step - After : context.Step }, g, w, state);
+            => new Adam().Update(context with
+            {
+                Step = context.Step > After ? context.Step - After : context.Step,
+            }, g, w, state);
     }
 
     private sealed record SpoiltNorm(BatchNorm2d Norm, NormFault Fault) : Layer

@@ -118,7 +118,8 @@ internal static class RecipeSchemas
         {
             ["type"] = "object",
             ["properties"] = new JsonObject(properties.Select(each => KeyValuePair.Create(each.Key,
-                (JsonNode?)Reference((string)(each.Value is JsonObject described ? described["type"]! : each.Value!)!)))),
+                (JsonNode?)Reference((string)(each.Value is JsonObject described
+                    ? described["type"]! : each.Value!)!)))),
             ["required"] = new JsonArray([.. properties.Where(each => each.Value is JsonObject described
                 && (bool?)described["required"] == true).Select(each => JsonValue.Create(each.Key))]),
             ["additionalProperties"] = mapping["loose-value-type"] is { } type ? Reference((string)type!)
