@@ -15,7 +15,7 @@ internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOn
 /// relative error of S is ε = Σe(u|a| + 4u)/S + Ku. The error of p = e/S or exp(a − log S) is δp, where δ = 2u|a| + ε +
 /// 4u·log S + u|log p| + 6u. The error of (p − [j = y])/N is that over N plus three roundings. The error of the loss of
 /// a sample, log S − a_y, is ε + 4u·log S + 2u(|a_y| + loss). An exponential below the smallest normal number,
-/// 2⁻¹²⁶, may be 0, and p with it.</item>
+/// 2⁻¹²⁶, may be 0, and p with it; and below it, each of the three roundings is up to 2⁻¹⁵⁰.</item>
 /// <item>Hinge: the error of a margin s_j − s_y + Δ is e = u(|s_j − s_y| + |margin|). If |margin| ≤ e, either side is
 /// correct, both for class j and for y. A gradient is a sum of multiples of 1/N; its relative error is Ku. The error of
 /// the loss is Σe/N plus that of the sum of its NK margins.</item>
@@ -26,7 +26,8 @@ internal sealed record LossTruth(TruthTensor Loss, TruthTensor Gradient, IReadOn
 /// </remarks>
 internal static class LossBounds
 {
-    private const double U = BoundedSum.UnitRoundoff, SmallestNormal = 1.1754943508222875e-38;
+    private const double U = BoundedSum.UnitRoundoff, SmallestNormal = 1.1754943508222875e-38,
+        RoundingBelowNormal = float.Epsilon / 2.0;
 
     /// <summary>Computes the loss and its gradient in double, with their bounds.</summary>
     /// <param name="loss">The loss.</param>
@@ -86,8 +87,10 @@ internal static class LossBounds
                     double a = y[j * pixels] - largest, logP = a - log, p = Math.Exp(logP);
                     double relative = 2 * U * Math.Abs(a) + sumError + 4 * U * log + U * Math.Abs(logP) + 6 * U;
                     double underflow = p < SmallestNormal ? SmallestNormal : 0;
+                    // A sample of weight 0 has a gradient of exactly 0.
+                    double below = weight == 0 ? 0 : RoundingBelowNormal;
                     bounds[first + j * pixels] = (p * relative + underflow) * weight * share
-                        + 3 * U * Math.Abs(dy[j * pixels]);
+                        + 3 * (U * Math.Abs(dy[j * pixels]) + below);
                 }
                 double own = y[f.Targets.Classes[n * pixels + pixel] * pixels] - largest, loss = log - own;
                 total += weight * loss;
