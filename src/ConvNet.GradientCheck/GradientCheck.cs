@@ -42,8 +42,11 @@ public static class GradientCheck
             ExactSegments.Check(graph, backends, options, reports, gaps);
         var steps = new List<PlanStep>();
         if ((options.Modes & (CheckModes.PlanReal | CheckModes.PlanExact)) != 0)
-            new PlanCheck(graph, TrainingOf(graph, options) ?? SpecFor(graph, options), options)
-                .Check(backends, reports, steps);
+        {
+            TrainingSpec spec = TrainingOf(graph, options) ?? SpecFor(graph, options);
+            new PlanCheck(graph, spec, options).Check(backends, reports, steps);
+            reports.AddRange(LossesOf(graph, spec, backends, options));
+        }
         if (options.Modes.HasFlag(CheckModes.EndToEnd))
             reports.AddRange(new EndToEnd(graph, SpecFor(graph, options), steps: 0, learningRate: 0)
                 .Check(backends, options.Cancellation));
@@ -152,6 +155,22 @@ public static class GradientCheck
         {
             Origin = CheckOrigin.Of($"{optimizer}", options, made: null, backends),
         };
+    }
+
+    // The outputs of a network need not reach what a loss computes for others, as scores whose exponential overflows.
+    private static IEnumerable<LayerReport> LossesOf(Graph graph, TrainingSpec spec, IReadOnlyList<IBackend> backends,
+        GradientCheckOptions options)
+    {
+        foreach ((Loss loss, int classes) in spec.Losses.For(graph)
+            .Select(objective => (objective.Loss, objective.Output.Shape.C)).Distinct())
+        {
+            var check = new LossCheck(loss, classes, options with { BatchSize = spec.BatchSize });
+            IEnumerable<LayerReport> exact = options.Modes.HasFlag(CheckModes.PlanExact) ? check.Exact(backends) : [];
+            IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.PlanReal)
+                ? check.Real(backends).Concat(check.Weighted(backends)).Concat(check.Large(backends)) : [];
+            foreach (LayerReport report in exact.Concat(real))
+                yield return report;
+        }
     }
 
     // Without a training of its own, the momentum and the weight decay make state and groups visible, and small

@@ -11,8 +11,8 @@ internal sealed class LossCheck
     private const int LargestWhole = 16;
     private const double LargestReal = 5;
 
-    // The exponential of such a score overflows in float32.
-    private const double LargestScore = 200;
+    // The exponential of such a score overflows in double too.
+    private const double LargestScore = 2_000;
 
     private readonly Loss _loss;
     private readonly Shape _shape;
@@ -101,7 +101,7 @@ internal sealed class LossCheck
                 .Run(gradient.Name)], remark);
     }
 
-    /// <summary>Real-valued mode on outputs so large that their exponentials overflow in float32.</summary>
+    /// <summary>Real-valued mode on outputs so large that their exponentials overflow.</summary>
     public IEnumerable<LayerReport> Large(IReadOnlyList<IBackend> backends)
         => Real(backends, _large ??= Uniform(null, LargestScore), "large outputs");
 

@@ -59,6 +59,8 @@ internal sealed class PlanTraining
     {
         IExecutable executable = session.Executable;
         WriteReals(executable);
+        // What inference prepares from the parameters must be prepared anew after a step.
+        Infer(session, _few, null, ", before a step");
         Dictionary<Parameter, float[]> first = Train(session, Real(_spec.BatchSize, 0), null, null, "");
         Dictionary<Parameter, float[]> sum = Train(session, Real(_few, 1), null, first, $", {_few} samples added");
         Step(session, LearningRate / 16, sum, CheckModes.PlanReal, "");
@@ -112,6 +114,8 @@ internal sealed class PlanTraining
         using IExecutable executable = _backend.Compile(_graph, _spec with { KeepGradients = false });
         executable.LoadState(start);
         var session = new TracedSession(executable);
+        if (run == 0)
+            Infer(session, _few, null, ", before a step inside");
         PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options);
         session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
             LearningRate));
@@ -122,6 +126,7 @@ internal sealed class PlanTraining
         CompareParameters(session, other, suffix);
         if (run > 0)
             return;
+        Infer(session, _few, null, ", after a step inside");
         foreach (IExecutable each in (IExecutable[])[executable, other])
         {
             each.LoadState(start);

@@ -9,6 +9,12 @@ internal sealed class WholeNumbers
 {
     private const int ValueRange = 2, WeightRange = 1, GradientRange = 2;
 
+    // So large that a saturating activation has its largest value.
+    private const double Far = 1e6;
+
+    // Normalised values are so large that they reach every part of an activation.
+    private const float LargeScale = 8;
+
     // If the factors of a sum have to be multiples, about this many of its terms remain; the others are set to 0.
     private const int TermsLeft = 36;
 
@@ -57,8 +63,11 @@ internal sealed class WholeNumbers
     {
         int stream = 4 * (_graph.Nodes.Count + parameter.Index) + 1;
         if (parameter.Node.Layer is not SumLayer)
-            return _fill.Parameter(stream, parameter.Node.Layer!.Parameters(parameter.Node.InputShapes)
+        {
+            float[] values = _fill.Parameter(stream, parameter.Node.Layer!.Parameters(parameter.Node.InputShapes)
                 [parameter.Node.Parameters.ToList().IndexOf(parameter)]);
+            return parameter.Role == ParameterRole.Scale ? Array.ConvertAll(values, v => LargeScale * v) : values;
+        }
         int grain = _weightGrains[parameter.Node];
         return parameter.Role != ParameterRole.Weight ? _fill.Integers(stream, parameter.Length, ValueRange)
             : _fill.Integers(stream, parameter.Length, WeightRange, grain,
@@ -88,19 +97,25 @@ internal sealed class WholeNumbers
         var layer => layer!.BackwardReads.HasFlag(BackwardReads.Output),
     };
 
-    // An activation that is 0 for negative values stays so, so that its slope has both values.
+    // An activation that is 0 for negative values stays so, and one that saturates has its largest value, so that its
+    // slope has all its values.
     private float[] Output(Node node)
     {
         float[] values = _fill.Integers(4 * node.Index + 2, _n * node.Shape.Length, ValueRange);
-        return IsRectified(node) ? Array.ConvertAll(values, v => Math.Max(0, v)) : values;
+        if (ActivationOf(node) is not { } activation)
+            return values;
+        float[] at = [.. new LayerRun<double>(new LayerValues<double>(activation, [Shape.Vector(3)], 1,
+            [[-1, Far, 2 * Far]], [], [], 0, 0, 0), backward: false).Y.Select(v => (float)v)];
+        (bool isRectified, bool saturates) = (at[0] == 0, at[1] == at[2]);
+        return Array.ConvertAll(values, v => saturates && v == ValueRange ? at[1] : isRectified ? Math.Max(0, v) : v);
     }
 
-    private static bool IsRectified(Node node) => node.Layer switch
+    // The activation that gives the values of a node, which a pool only selects from.
+    private static FusableActivation? ActivationOf(Node node) => node.Layer switch
     {
-        FusableActivation activation => new LayerRun<double>(new LayerValues<double>(activation, [Shape.Vector(1)], 1,
-            [[-1]], [], [], 0, 0, 0), backward: false).Y[0] == 0,
-        Pool2d => IsRectified(node.Inputs[0]),
-        _ => false,
+        FusableActivation activation => activation,
+        Pool2d => ActivationOf(node.Inputs[0]),
+        _ => null,
     };
 
     private float[] Made(Node node, bool gradient, Func<float[]> make)
