@@ -213,7 +213,7 @@ class Report:
 
     def write(self):
         name = "strict" if self.args.strict else "default"
-        text, start, end = REPORT.read_text(), f"<!-- faults {name} -->\n", "<!-- end -->"
+        text, start, end = REPORT.read_text(), f"<!-- bench faults-{name} -->\n", "<!-- end -->"
         before, rest = text.split(start)
         REPORT.write_text(before + start + "\n".join(self.text()) + "\n" + end + rest.split(end, 1)[1])
 

@@ -100,8 +100,11 @@ internal static class RecipeSchemas
                 case "allowed-values":
                     return new JsonObject { ["enum"] = what!.DeepClone() };
                 case "one-of":
-                    return new JsonObject { ["anyOf"] = new JsonArray([.. what!.AsArray().Select(each
-                        => Reference((string)each!))]) };
+                    return new JsonObject
+                    {
+                        ["anyOf"] = new JsonArray([.. what!.AsArray().Select(each
+                        => Reference((string)each!))])
+                    };
                 case "sequence":
                     return new JsonObject { ["type"] = "array", ["items"] = Reference((string)what!["item-type"]!) };
                 case "mapping":
