@@ -19,7 +19,7 @@ internal sealed class NetworkDuals(Graph graph, TrainingSpec spec, float[][] par
     private const string Input = "gradient of input ", Parameter = "gradient of ";
 
     // A forward pass in dual numbers takes about a second for this many multiply-adds, and 16 bytes for each value.
-    private const long MostMultiplyAdds = 1 << 28, MostParameters = 24_000_000;
+    private const long MostMultiplyAdds = 1 << 28, MostParameters = 32_000_000;
 
     private readonly IReadOnlyList<Objective> _objectives = spec.Losses.For(graph);
 
@@ -28,7 +28,7 @@ internal sealed class NetworkDuals(Graph graph, TrainingSpec spec, float[][] par
         + $"batch or {MostParameters:N0} parameters takes too long in forward mode as a whole";
 
     /// <summary>Whether a network is small enough for a comparison in seconds: at most 2²⁸ multiply-adds for the batch
-    /// and 24 million parameters.</summary>
+    /// and 32 million parameters.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="batchSize">The number of samples in a batch.</param>
     public static bool Takes(Graph graph, int batchSize)

@@ -92,9 +92,9 @@ internal sealed class PlanTraining
     {
         IExecutable executable = session.Executable;
         Optimizer rule = _spec.Optimizer;
-        var before = new TrainingSnapshot(executable);
+        var before = new TrainingSnapshot(executable, rule);
         executable.Step(learningRate);
-        var after = new TrainingSnapshot(executable);
+        var after = new TrainingSnapshot(executable, rule);
         foreach (Parameter parameter in _graph.Parameters.Where(parameter => parameter.Trainable))
         {
             var truth = new UpdateReference(rule, parameter, before[parameter], before.StateOf(rule, parameter));

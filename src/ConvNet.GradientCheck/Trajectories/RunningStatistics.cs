@@ -89,11 +89,11 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
             foreach (int i in places)
                 squares += (RunningError.Exact(x[i]) - mu) * (RunningError.Exact(x[i]) - mu);
             RunningError deviation = RunningError.Sqrt(squares / count + RunningError.Of(layer.Epsilon));
+            // A backend may multiply by the scale before it subtracts the mean, which rounds more.
+            RunningError factor = RunningError.Exact(before[0][c]) / deviation,
+                shift = RunningError.Exact(before[1][c]) - mu * factor;
             foreach (int i in places)
-            {
-                y[i] = RunningError.Exact(before[0][c]) * ((RunningError.Exact(x[i]) - mu) / deviation)
-                    + RunningError.Exact(before[1][c]);
-            }
+                y[i] = RunningError.Exact(x[i]) * factor + shift;
             mean[c] = rest * mean[c] + momentum * mu;
             if (places.Length > 1)
                 variance[c] = rest * variance[c] + momentum * (squares / (count - RunningError.One));

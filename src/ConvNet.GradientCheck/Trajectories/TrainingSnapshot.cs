@@ -9,7 +9,10 @@ internal sealed class TrainingSnapshot
     private readonly Dictionary<string, float[]> _tensors;
 
     /// <summary>Reads an executable.</summary>
-    public TrainingSnapshot(IExecutable executable)
+    /// <param name="executable">The executable.</param>
+    /// <param name="rule">The optimiser. State that the executable does not have is NaN, which no comparison
+    /// passes.</param>
+    public TrainingSnapshot(IExecutable executable, Optimizer rule)
     {
         _state = executable.SaveState();
         _tensors = _state.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Values.ToArray());
@@ -19,6 +22,11 @@ internal sealed class TrainingSnapshot
             var values = new float[p.Length];
             executable.Read(p, values);
             _tensors[p.Name] = values;
+            foreach (string name in p.Trainable ? rule.StateNames.Select(state => TrainingState.NameOf(p, state)) : [])
+            {
+                if (!_tensors.ContainsKey(name))
+                    _tensors[name] = [.. Enumerable.Repeat(float.NaN, p.Length)];
+            }
         }
     }
 

@@ -10,7 +10,7 @@ public sealed class ForwardModeTests
     private static readonly (string Name, int N, Shape Images)[] s_models =
     [
         ("lenet5", 2, new Shape(1, 28, 28)), ("cifarnet", 4, new Shape(3, 8, 8)), ("alexnet", 2, new Shape(3, 63, 63)),
-        ("vgg11", 1, new Shape(3, 32, 32)), ("resnet18", 2, new Shape(3, 32, 32)), ("resnet20", 4, new Shape(3, 8, 8)),
+        ("vgg11", 1, new Shape(3, 32, 32)), ("resnet18", 4, new Shape(3, 32, 32)), ("resnet20", 4, new Shape(3, 8, 8)),
         ("digits", 4, new Shape(1, 8, 8)),
     ];
 

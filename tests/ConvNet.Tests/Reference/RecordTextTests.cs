@@ -83,6 +83,8 @@ public sealed class RecordTextTests
             return Sequential.Of(Shape.Vector(3), new Relu());
         if (type == typeof(Layer))
             return new Relu();
+        if (type == typeof(Node))
+            return Sequential.Of(Shape.Vector(3), new Relu()).Output;
         if (type == typeof(GradientCase))
             return new LayerGradientCase(new Relu(), [Shape.Vector(3)], new GradientCheckOptions());
         if (type == typeof(ConvNet.Reports.Block))
