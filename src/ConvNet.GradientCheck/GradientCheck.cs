@@ -87,8 +87,8 @@ public static class GradientCheck
         var gaps = new List<ExactGap>();
         CheckLayer(new LayerCheck(layer.Kind, layer, inputs, options), options.Modes, backends, reports, gaps, null,
             null);
-        if (layer is BatchNorm2d norm && options.Modes.HasFlag(CheckModes.Trajectories))
-            reports.AddRange(new RunningStatistics(layer.Kind, norm, options).Check(backends));
+        if (options.Modes.HasFlag(CheckModes.Trajectories))
+            reports.AddRange(RunningStatistics.Check(layer.Kind, layer, options, backends));
         var made = new LayerGradientCase(layer, inputs, options);
         return new GradientReport(reports, gaps)
         {
@@ -202,9 +202,8 @@ public static class GradientCheck
             Optimizer = new Sgd(0.5f, 0.25f, nesterov: true) { Groups = plain.Optimizer.Groups },
         };
         IEnumerable<LayerReport> steps = new OptimizerCheck(graph, spec, options.Cancellation).Check(backends);
-        return steps.Concat(graph.LayerNodes.Where(node => node.Layer is BatchNorm2d)
-            .DistinctBy(node => node.Layer)
-            .SelectMany(node => new RunningStatistics(node.Name, (BatchNorm2d)node.Layer!, options).Check(backends)));
+        return steps.Concat(graph.LayerNodes.DistinctBy(node => node.Layer)
+            .SelectMany(node => RunningStatistics.Check(node.Name, node.Layer!, options, backends)));
     }
 
     private static TrainingSpec SpecFor(Graph graph, GradientCheckOptions options) => new(options.BatchSize,

@@ -20,7 +20,7 @@ internal static class Explanation
         using DisposeScope scope = NewDisposeScope();
         var pass = new ExplainedPass(graph, batchSize, spec, objectives, runtime.Info.Threads, lowering.ChannelsLast);
         // In inference, dropout runs no kernel.
-        List<PlannedLayer> layers = [.. graph.LayerNodes.Where(node => spec is not null || node.Layer is not Dropout)
+        List<PlannedLayer> layers = [.. graph.LayerNodes.Where(node => spec is not null || node.Layer!.RunsInInference)
             .Select(node => Of(node, lowering, pass))];
         layers.AddRange(Ends(pass));
         string purpose = spec is null ? "inference" : "training";

@@ -33,6 +33,9 @@ internal static class TailReference
         $"{layer.Kind} is fused into an operation, and the check of plans has no reference for that. Trace it as an "
         + "operation of its own.");
 
+    /// <summary>Whether a pool selects values instead of computing others.</summary>
+    public static bool Selects(Pool2d pool) => pool is MaxPool2d;
+
     /// <summary>Whether the fused nodes add no rounding of their own to whole numbers.</summary>
     public static bool TailIsExact(TracedOperation operation) => operation.Nodes.Skip(1).All(node => node.Layer
         is Add or MaxPool2d or FusableActivation { Accuracy: Accuracy.Moves }

@@ -93,7 +93,7 @@ internal sealed class WholeNumbers
     private bool KeepsOutput(Node node) => node.Layer switch
     {
         FusableActivation => false,
-        MaxPool2d => _borders.Contains(node.Inputs[0]),
+        Pool2d pool when TailReference.Selects(pool) => _borders.Contains(node.Inputs[0]),
         var layer => layer!.BackwardReads.HasFlag(BackwardReads.Output),
     };
 

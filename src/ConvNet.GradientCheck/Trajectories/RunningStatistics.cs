@@ -17,6 +17,15 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
 {
     private const int Channels = 5, Steps = 4;
 
+    /// <summary>Checks a layer on every backend. Returns no reports if it keeps no running statistics.</summary>
+    /// <param name="name">The name of the layer in reports.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="options">The batch size, the seed and the cancellation.</param>
+    /// <param name="backends">The backends.</param>
+    public static IEnumerable<LayerReport> Check(string name, Layer layer, GradientCheckOptions options,
+        IReadOnlyList<IBackend> backends) => layer is BatchNorm2d norm
+            ? new RunningStatistics(name, norm, options).Check(backends) : [];
+
     /// <summary>Checks the layer on every backend.</summary>
     public IEnumerable<LayerReport> Check(IReadOnlyList<IBackend> backends)
     {

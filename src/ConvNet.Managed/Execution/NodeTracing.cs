@@ -39,7 +39,7 @@ internal sealed class NodeTracing(Graph graph, bool trains)
         where T : unmanaged, IFloatingPointIeee754<T>
         => Show(node, TracedKind.Gradient, n, values, isReplaceable);
 
-    private static bool Shows(Node node, bool training) => training || node.Layer is not Dropout;
+    private static bool Shows(Node node, bool training) => training || node.Layer?.RunsInInference == true;
 
     // Values that are not float32 are shown as a copy. They become those of the copy if the callback replaces any.
     private void Show<T>(Node node, TracedKind kind, int n, Span<T> values, bool isReplaceable)

@@ -53,6 +53,9 @@ public sealed record Dropout : Layer
     public override Accuracy Accuracy => Accuracy.Moves;
 
     /// <inheritdoc/>
+    internal override bool RunsInInference => false;
+
+    /// <inheritdoc/>
     public override BackwardReads BackwardReads => BackwardReads.None;
 
     /// <inheritdoc/>

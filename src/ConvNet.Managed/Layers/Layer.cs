@@ -86,6 +86,9 @@ public abstract record Layer
     /// <summary>Whether one output depends on all positions of a flattened input, for receptive fields.</summary>
     public virtual bool ReadsAllFeatures => false;
 
+    /// <summary>Whether inference computes anything; if not, the output is the input.</summary>
+    internal virtual bool RunsInInference => true;
+
     /// <summary>Whether the output is the unchanged memory of the input, possibly with another shape.</summary>
     public virtual bool IsView => false;
 
