@@ -182,7 +182,7 @@ public static class GradientCheck
             if (modes.HasFlag(CheckModes.PlanExact))
                 reports.AddRange(check.Exact([backend]));
             if (modes.HasFlag(CheckModes.PlanReal))
-                reports.AddRange(check.Real([backend]).Concat(check.Weighted([backend])).Concat(check.Large([backend])));
+                reports.AddRange([.. check.Real([backend]), .. check.Weighted([backend]), .. check.Large([backend])]);
         }
         catch (NotSupportedException)
         {

@@ -121,7 +121,8 @@ internal sealed class OptimizerCheck
             executable.TrainStep(BatchValues.InOrder(_batches.Inputs(step)), _batches.TargetsOf(step),
                 s_trainRates[step]);
         }
-        TensorReport[] tensors = Equal(new TrainingSnapshot(executable, Rule), observed, "by Forward, Backward and Step");
+        TensorReport[] tensors = Equal(new TrainingSnapshot(executable, Rule), observed,
+            "by Forward, Backward and Step");
         bool excused = tensors.Any(tensor => tensor.Failed > 0) && !IsReproducible(backend);
         add(keepGradients ? "whole" : "fused", excused ? [] : tensors,
             excused ? "two equal runs of the backend differ" : "");
