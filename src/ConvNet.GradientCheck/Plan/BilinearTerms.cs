@@ -58,6 +58,39 @@ internal sealed class BilinearTerms
     /// <summary>The largest number of terms of an element of the weight gradient.</summary>
     public int TermsOfDW => _values.N * _b.Area;
 
+    /// <summary>Returns for each result of a pass the product of the norm of its filter, or of its gradients, and the
+    /// largest magnitude of the values that they meet.</summary>
+    /// <remarks>A Winograd algorithm also computes products of values and taps that meet in no result of a tile. They
+    /// cancel, but their roundings do not, even if the result itself has no terms that differ from 0.</remarks>
+    /// <param name="pass">The pass.</param>
+    public Func<int, double> CancelledTerms(SumPass pass)
+    {
+        int taps = (int)_window.Kernel.Area;
+        double Norm(IEnumerable<double> values) => Math.Sqrt(values.Sum(v => v * v));
+        double Largest(float[] values, int first, int count) => values.AsSpan(first, count).ToArray()
+            .Select(v => Math.Abs((double)v)).DefaultIfEmpty().Max();
+        double[] PerSample(float[] values) => [.. Enumerable.Range(0, _values.N)
+            .Select(n => Largest(values, n * values.Length / _values.N, values.Length / _values.N))];
+        double[] PerChannel(float[] values, Shape shape, Func<IEnumerable<double>, double> of)
+            => [.. Enumerable.Range(0, shape.C).Select(c => of(Enumerable.Range(0, _values.N).SelectMany(n
+                => values.AsSpan((n * shape.C + c) * shape.Area, shape.Area).ToArray()).Select(v => (double)v)))];
+        if (pass == SumPass.WeightGradient)
+        {
+            double[] dy = PerChannel(_transposed ? _values.X[0] : _dy, _b, Norm),
+                x = PerChannel(_transposed ? _dy : _values.X[0], _a, all => all.Select(Math.Abs).Max());
+            return index => index / taps is var filter && filter / _aPerGroup is var k
+                ? dy[k] * x[k / _bPerGroup * _aPerGroup + filter % _aPerGroup] : 0;
+        }
+        bool ofFilters = pass == SumPass.Forward != _transposed;
+        double[] values = PerSample(pass == SumPass.Forward ? _values.X[0] : _dy), norms = ofFilters
+            ? [.. Enumerable.Range(0, _b.C).Select(k => Norm(_weights.Skip(k * _aPerGroup * taps)
+                .Take(_aPerGroup * taps)))]
+            : [.. Enumerable.Range(0, _a.C).Select(c => Norm(Enumerable.Range(0, _bPerGroup).SelectMany(k => _weights
+                .Skip(((c / _aPerGroup * _bPerGroup + k) * _aPerGroup + c % _aPerGroup) * taps).Take(taps))))];
+        Shape result = ofFilters ? _b : _a;
+        return index => norms[index / result.Area % result.C] * values[index / result.Length];
+    }
+
     /// <summary>Computes an output.</summary>
     public SumOfTerms Y(int index)
     {

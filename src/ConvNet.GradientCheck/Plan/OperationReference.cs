@@ -184,9 +184,29 @@ internal sealed class OperationReference
         Func<int, SumOfTerms> element, bool algorithm = true)
     {
         SumAlgorithm of = algorithm ? AlgorithmOf(pass) : SumAlgorithm.Direct;
+        if (of != SumAlgorithm.Direct)
+            element = WithCancelledTerms(element, pass);
         TruthTensor sampled = SampledElements.Evaluate("", length, plane, blocks,
             DeclaredAccuracy.Lambda(of, pass) / DeclaredAccuracy.Direct, DeclaredAccuracy.Reach(of, pass), element);
         return _exact ? KnownTensor.Exact(sampled.Values) : new(sampled.Values, sampled.Bounds, sampled.Ceilings);
+    }
+
+    private Func<int, SumOfTerms> WithCancelledTerms(Func<int, SumOfTerms> element, SumPass pass)
+    {
+        BilinearTerms terms = Terms();
+        Func<int, double> cancelled = terms.CancelledTerms(pass);
+        double roundings = DeclaredAccuracy.Direct * BoundedSum.UnitRoundoff * Math.Sqrt(pass switch
+        {
+            SumPass.Forward => terms.TermsOfY,
+            SumPass.InputGradient => terms.TermsOfDX,
+            _ => terms.TermsOfDW,
+        });
+        return index =>
+        {
+            SumOfTerms sum = element(index);
+            double least = roundings * cancelled(index);
+            return sum with { Bound = Math.Max(sum.Bound, least), Ceiling = Math.Max(sum.Ceiling, least) };
+        };
     }
 
     // Computes the gradient of the output of each node of the operation.

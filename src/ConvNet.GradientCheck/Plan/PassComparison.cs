@@ -95,8 +95,8 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     private OperationReference Reference(TracedOperation operation) => numbers is null
         ? _references[operation].Bounded : _references[operation].Exact;
 
-    private bool CoversInputGradient(TracedOperation operation) => numbers is null || numbers.CoversInputGradient(
-        DeclaredAccuracy.Grain(facts.AlgorithmOf(operation.Node, SumPass.InputGradient)));
+    private bool CoversInputGradient(TracedOperation operation)
+        => numbers is null || numbers.CoversInputGradient(operation.Node);
 
     private bool CoversWeightGradient(TracedOperation operation) => numbers is null || numbers.CoversWeightGradient(
         DeclaredAccuracy.Grain(facts.AlgorithmOf(operation.Node, SumPass.WeightGradient)));

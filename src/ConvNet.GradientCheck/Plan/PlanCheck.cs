@@ -32,14 +32,13 @@ internal sealed class PlanCheck
         {
             using IExecutable executable = backend.Compile(_graph, _spec);
             if (executable is ITraces traced)
-                plans.Add((backend, new PlanFacts(executable, traced.TrainingOperations)));
+                plans.Add((backend, new PlanFacts(executable, traced.TrainingOperations, Replaces(executable, traced))));
         }
-        PlanFacts[] facts = [.. plans.Select(plan => plan.Facts)];
-        WholeNumbers[] numbers = [.. Enumerable.Range(0, plans.Count == 0 ? 0
-            : WholeNumbers.NeedsSecondRun(_graph, facts) ? 2 : 1)
-            .Select(run => new WholeNumbers(_graph, _spec.BatchSize, facts, run, _options.Seed))];
-        foreach ((IBackend backend, _) in plans)
+        WholeNumbers[] shared = Numbers([.. plans.Select(plan => plan.Facts).Where(facts => facts.Replaces)]);
+        foreach ((IBackend backend, PlanFacts facts) in plans)
         {
+            // Values that cannot be replaced grow from layer to layer, and even more with multiples of others.
+            WholeNumbers[] numbers = facts.Replaces ? shared : Numbers([facts]);
             _options.Cancellation.ThrowIfCancellationRequested();
             var results = new PlanResults(BackendVariant.NameOf(backend));
             new PlanTraining(_graph, _spec, _options, backend, results, _shared).Run(numbers, _spec.KeepGradients);
@@ -48,5 +47,25 @@ internal sealed class PlanCheck
                 reports.AddRange([.. own.SkipLast(1), BackendVariant.Completed(own[^1], backend)]);
             steps.AddRange(PlanCoverage.Of(backend, _graph, _spec, results));
         }
+    }
+
+    private WholeNumbers[] Numbers(PlanFacts[] facts) => [.. Enumerable.Range(0, facts.Length == 0 ? 0
+        : WholeNumbers.NeedsSecondRun(_graph, facts) ? 2 : 1)
+        .Select(run => new WholeNumbers(_graph, _spec.BatchSize, facts, run, _options.Seed))];
+
+    // Whether a backend lets its tensors be replaced.
+    private bool Replaces(IExecutable executable, ITraces traced)
+    {
+        bool replaces = false;
+        foreach (Parameter parameter in _graph.Parameters)
+            executable.Write(parameter, new float[parameter.Length]);
+        traced.Trace = tensor =>
+        {
+            replaces |= tensor.IsReplaceable;
+            return false;
+        };
+        executable.Forward(BatchValues.InOrder([.. _graph.Inputs
+            .Select(input => new float[_spec.BatchSize * input.Shape.Length])]));
+        return replaces;
     }
 }

@@ -40,8 +40,9 @@ internal sealed class PlanTraining
     /// <param name="keepsGradients">Whether the training keeps gradients. If not, its own step is checked too.</param>
     public void Run(IReadOnlyList<WholeNumbers> numbers, bool keepsGradients)
     {
-        using IExecutable executable = _backend.Compile(_graph, _spec);
-        var session = new TracedSession(executable);
+        using IExecutable executable = _backend.Compile(_graph, _spec),
+            inference = _backend.CompileInference(_graph, _spec.BatchSize);
+        var session = new TracedSession(executable) { Inferring = inference };
         if (_options.Modes.HasFlag(CheckModes.PlanReal))
             TrainOnReals(session);
         if (_options.Modes.HasFlag(CheckModes.PlanExact))
@@ -49,7 +50,8 @@ internal sealed class PlanTraining
             for (int run = 0; run < numbers.Count; run++)
                 TrainOnWholeNumbers(session, numbers[run], run, keepsGradients);
         }
-        using IExecutable inference = _backend.CompileInference(_graph, _spec.BatchSize);
+        if (!keepsGradients && _options.Modes.HasFlag(CheckModes.PlanReal))
+            InferAroundStepInside(inference);
         WriteReals(executable);
         executable.CopyParametersTo(inference);
         Infer(new TracedSession(inference), _spec.BatchSize, null, ", inference only");
@@ -114,8 +116,6 @@ internal sealed class PlanTraining
         using IExecutable executable = _backend.Compile(_graph, _spec with { KeepGradients = false });
         executable.LoadState(start);
         var session = new TracedSession(executable);
-        if (run == 0)
-            Infer(session, _few, null, ", before a step inside");
         PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options);
         session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
             LearningRate));
@@ -126,13 +126,24 @@ internal sealed class PlanTraining
         CompareParameters(session, other, suffix);
         if (run > 0)
             return;
-        Infer(session, _few, null, ", after a step inside");
         foreach (IExecutable each in (IExecutable[])[executable, other])
         {
             each.LoadState(start);
             Accumulate(each, batch);
         }
         CompareParameters(session, other, ", accumulated");
+    }
+
+    // What inference prepares from the parameters must be prepared anew after such a step too.
+    private void InferAroundStepInside(IExecutable inference)
+    {
+        using IExecutable executable = _backend.Compile(_graph, _spec with { KeepGradients = false });
+        WriteReals(executable);
+        var session = new TracedSession(executable) { Inferring = inference };
+        Infer(session, _few, null, ", before a step inside");
+        TrainingBatch batch = Real(_spec.BatchSize, 0);
+        executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets, LearningRate / 16);
+        Infer(session, _few, null, ", after a step inside");
     }
 
     // Two passes whose gradients are added, and a step.

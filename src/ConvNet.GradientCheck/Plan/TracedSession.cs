@@ -15,6 +15,9 @@ internal sealed class TracedSession
     /// <summary>The executable.</summary>
     public IExecutable Executable { get; }
 
+    /// <summary>An executable of the same backend for inference only; null if there is none.</summary>
+    public IExecutable? Inferring { get; init; }
+
     /// <summary>The operations of the training pass.</summary>
     public PlanOutline Training => _training ??= new PlanOutline(_traced.TrainingOperations);
 
@@ -38,7 +41,7 @@ internal sealed class TracedSession
     {
         _inference ??= new PlanOutline(_traced.InferenceOperations);
         return new(new TracedPass(_inference, batch.ByNode(graph), batch.N, replacement), Parameters(graph),
-            _ => false, 0, 0, Algorithm, cache, options.Seed,
+            _ => false, 0, 0, Looser, cache, options.Seed,
             options.MostTerms / TermsPerSample);
     }
 
@@ -66,6 +69,15 @@ internal sealed class TracedSession
             Executable.Read(parameter, values[parameter]);
         }
         return parameter => values[parameter];
+    }
+
+    // An executable that trains does not say with which algorithms it infers. They are those of its training pass or of
+    // an executable for inference.
+    private SumAlgorithm Looser(Node node, SumPass pass)
+    {
+        SumAlgorithm own = Algorithm(node, pass), other = Inferring is null ? own
+            : LayerAlgorithms.Of(Inferring, node)[pass];
+        return DeclaredAccuracy.Lambda(own, pass) >= DeclaredAccuracy.Lambda(other, pass) ? own : other;
     }
 
     private SumAlgorithm Algorithm(Node node, SumPass pass) => LayerAlgorithms.Of(Executable, node)[pass];

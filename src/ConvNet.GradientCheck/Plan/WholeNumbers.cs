@@ -51,8 +51,8 @@ internal sealed class WholeNumbers
     /// <summary>Whether the weight gradient of a node is exact in this run.</summary>
     public bool CoversWeightGradient(int grain) => grain == 1 || _multipliesGradients;
 
-    /// <summary>Whether the input gradient of a node is exact in this run.</summary>
-    public bool CoversInputGradient(int grain) => grain == 1 || !_multipliesGradients;
+    /// <summary>Whether the input gradient of a node is exact in this run. Products of multiples exceed 2²⁴.</summary>
+    public bool CoversInputGradient(Node node) => _weightGrains[node] == 1 || !_multipliesGradients;
 
     /// <summary>The values of an input of the graph.</summary>
     public float[] Input(Node input) => Made(input, false, () => _fill.Integers(4 * input.Index,
@@ -135,13 +135,18 @@ internal sealed class PlanFacts
     /// <summary>Collects the facts.</summary>
     /// <param name="executable">An executable of the backend.</param>
     /// <param name="operations">The operations of its training pass.</param>
-    public PlanFacts(IExecutable executable, IReadOnlyList<TracedOperation> operations)
+    /// <param name="replaces">Whether the tensors between them can be replaced.</param>
+    public PlanFacts(IExecutable executable, IReadOnlyList<TracedOperation> operations, bool replaces)
     {
+        Replaces = replaces;
         Outputs = [.. operations.Select(operation => operation.Output)];
         _mainOf = operations.ToDictionary(operation => operation.Output, operation => operation.Node);
         _algorithms = executable.Graph.LayerNodes.ToDictionary(node => node,
             node => LayerAlgorithms.Of(executable, node));
     }
+
+    /// <summary>Whether the tensors between the operations can be replaced.</summary>
+    public bool Replaces { get; }
 
     /// <summary>The nodes whose outputs are outputs of operations.</summary>
     public HashSet<Node> Outputs { get; }
