@@ -32,7 +32,8 @@ internal sealed class PlanCheck
         {
             using IExecutable executable = backend.Compile(_graph, _spec);
             if (executable is ITraces traced)
-                plans.Add((backend, new PlanFacts(executable, traced.TrainingOperations, Replaces(executable, traced))));
+                plans.Add((backend,
+                    new PlanFacts(executable, traced.TrainingOperations, Replaces(executable, traced))));
         }
         WholeNumbers[] shared = Numbers([.. plans.Select(plan => plan.Facts).Where(facts => facts.Replaces)]);
         foreach ((IBackend backend, PlanFacts facts) in plans)
