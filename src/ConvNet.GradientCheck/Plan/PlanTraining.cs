@@ -142,7 +142,12 @@ internal sealed class PlanTraining
         var session = new TracedSession(executable) { Inferring = inference };
         Infer(session, _few, null, ", before a step inside");
         TrainingBatch batch = Real(_spec.BatchSize, 0);
-        executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets, LearningRate / 16);
+        const string Suffix = ", step inside";
+        PassFacts facts = session.Facts(_graph, batch, null, _spec, _frozen, new TruthCache(), _options);
+        session.Trace(facts.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
+            LearningRate / 16));
+        Compare(new PassComparison(facts, _results, null, Suffix, PlanPart.Inside), facts, executable,
+            gradients: false, null, Suffix, batch, exact: false);
         Infer(session, _few, null, ", after a step inside");
     }
 

@@ -39,10 +39,14 @@ internal sealed class WholeNumbers
         _borders = [.. graph.LayerNodes.Where(node => plans.All(plan => plan.Outputs.Contains(node)))];
         _kept = [.. _borders.Where(KeepsOutput)];
         _multipliesGradients = run == 1;
+        Replaces = plans.All(plan => plan.Replaces);
         _weightGrains = graph.LayerNodes.ToDictionary(node => node, node => plans.Max(plan => plan.WeightGrain(node)));
         _gradientGrains = graph.LayerNodes.ToDictionary(node => node,
             node => plans.Max(plan => plan.GradientGrain(node)));
     }
+
+    /// <summary>Whether the backends take the numbers between their operations.</summary>
+    public bool Replaces { get; }
 
     /// <summary>Whether gradients have to be multiplied in a run of their own.</summary>
     public static bool NeedsSecondRun(Graph graph, IReadOnlyList<PlanFacts> plans)
