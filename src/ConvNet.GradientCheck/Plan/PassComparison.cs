@@ -138,7 +138,7 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             Add(producer, PlanPart.Loss, report with { Name = $"dy = {sum}{suffix}" }, exact);
         else
             results.Add(source.Name, "input", backward, Mode, report with { Name = $"dx = {sum}{suffix}" }, exact);
-        foreach (TensorUse use in uses)
+        foreach (TensorUse use in Counts(exact) ? uses : [])
             results.Credit($"{use.Operation}", backward, report, exact);
     }
 
@@ -183,9 +183,11 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
     }
 
     // Whole numbers that nobody replaces grow to values that no training has. Only what is exact on them is compared.
+    private bool Counts(bool exact) => exact || numbers is not { Replaces: false };
+
     private void Add(TracedOperation operation, PlanPart part, TensorReport report, bool exact)
     {
-        if (exact || numbers is not { Replaces: false })
+        if (Counts(exact))
             results.Add($"{operation}", operation.Node.Layer!.Kind, part, Mode, report, exact);
     }
 
