@@ -6,7 +6,7 @@ namespace ConvNet.Tests.Docs;
 internal static partial class SourceFiles
 {
     private static readonly string[] s_roots = ["src", "native", "tests", "bench"];
-    private static readonly string[] s_endings = [".cs", ".c", ".h", ".def", ".txt", ".csproj"];
+    private static readonly string[] s_endings = [".cs", ".c", ".h", ".def", ".txt", ".csproj", ".py"];
 
     /// <summary>Those in which a text occurs, but for the tests of the documentation.</summary>
     /// <param name="text">The text, in upper or lower case.</param>
