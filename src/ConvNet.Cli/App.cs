@@ -106,9 +106,9 @@ internal static class App
         {
             json,
         };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new BackendsVerb(),
-            new LayersVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(), new CompareVerb(),
-            new WorkerVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new ModelsVerb(),
+            new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(),
+            new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

@@ -97,5 +97,12 @@ def _plain(value):
 
 
 def _case(case):
-    rows = ",\n      ".join(f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in case.items())
+    rows = ",\n      ".join(f"{json.dumps(key)}: {_text(value)}" for key, value in case.items())
     return "{ " + rows + " }"
+
+
+def _text(value):
+    """A value on one line, but a list of words on a line each."""
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
+        return "[\n        " + ",\n        ".join(map(json.dumps, value)) + "\n      ]"
+    return json.dumps(value, allow_nan=False)

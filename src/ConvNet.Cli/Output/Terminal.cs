@@ -81,6 +81,10 @@ internal sealed class Terminal
             _output.WriteLine(JsonSerializer.Serialize(document, JsonForm));
     }
 
+    /// <summary>Writes the JSON document of a verb that prints nothing else, with and without
+    /// <c>--json</c>.</summary>
+    public void WriteDocument(string json) => _output.WriteLine(json);
+
     /// <summary>Adapts a stream to Spectre, with the properties of the underlying console.</summary>
     private sealed class LossyOutput(LossyWriter writer) : IAnsiConsoleOutput
     {

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text;
 using ConvNet.Backends;
+using ConvNet.Serialization;
 using ConvNet.Summaries;
 using Spectre.Console;
 
@@ -10,7 +12,7 @@ namespace ConvNet.Cli.Verbs;
 internal sealed class SummaryVerb : Verb
 {
     private readonly Option<string> _model;
-    private readonly Option<string?> _input;
+    private readonly Option<string?> _input, _save;
     private readonly Option<bool> _plan, _inference, _keepGradients;
     private readonly Option<string> _backend, _precision;
     private readonly Option<int> _batch;
@@ -20,6 +22,7 @@ internal sealed class SummaryVerb : Verb
         + "or the plan of a backend.",
         "summary --model lenet5",
         "summary --model resnet18 --input 3x256x256 --json",
+        "summary --model resnet18 --save resnet18.json",
         "summary --model cifarnet --plan --batch 128",
         "summary --model resnet18 --plan --batch 1 --inference",
         "summary --model lenet5 --plan --backend torchsharp:padded")
@@ -28,6 +31,7 @@ internal sealed class SummaryVerb : Verb
         ReadsModel(_model);
         _input = Optional<string>("--input",
             "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
+        _save = Written("--save", "Save the graph to this JSON file, which --model of every verb reads.");
         _plan = WithDefault("--plan", "Show how a backend runs the network: kernels, layouts and memory, with the "
             + "reasons for their choice.", false);
         _backend = BackendOption();
@@ -44,6 +48,12 @@ internal sealed class SummaryVerb : Verb
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
         Graph graph = ModelChoice.Open(command.GetValue(_model)!, input);
         terminal.Cancellation.ThrowIfCancellationRequested();
+        if (command.GetValue(_save) is { } file)
+        {
+            string json = GraphJson.Write(graph) + "\n";
+            AtomicFile.Write(file, "the graph", stream => stream.Write(Encoding.UTF8.GetBytes(json)));
+            terminal.Wrote(file);
+        }
         return command.GetValue(_plan) ? RunPlan(graph, command, terminal)
             : RunSummary(ModelSummary.Of(graph), command, terminal);
     }

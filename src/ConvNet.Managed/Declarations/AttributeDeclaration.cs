@@ -88,6 +88,7 @@ public abstract class AttributeDeclaration
             IsInRange = value => value >= least,
             Reader = (json, at) => json.Optional(at) is null ? null : json.Int(at),
             Writer = (json, at, value) => json.WriteNumber(at, value),
+            Schema = json => WriteWhole(json, least),
             SmallerIn = layer => multipleOf?.Invoke((TOwner)layer) is > 1 and var unit
                 ? Smaller(get((TOwner)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
                 : Smaller(get((TOwner)layer), least),
@@ -111,6 +112,7 @@ public abstract class AttributeDeclaration
             IsInRange = value => range.Contains(value),
             Reader = (json, at) => json.Optional(at) is null ? null : json.Number(at, 0),
             Writer = (json, at, value) => json.WriteNumber(at, value),
+            Schema = range.WriteSchema,
             SmallerIn = owner => otherwise is { } usual && get((TOwner)owner) != usual ? [usual] : [],
             Drawer = draw => (float)range.Inside(draw.Below(8) / 8f),
         })
@@ -130,6 +132,7 @@ public abstract class AttributeDeclaration
             IsInRange = range.Contains,
             Reader = (json, at) => json.Optional(at) is null ? null : json.Double(at),
             Writer = (json, at, value) => json.WriteNumber(at, value),
+            Schema = range.WriteSchema,
             SmallerIn = owner => otherwise is { } usual && get((TOwner)owner) != usual ? [usual] : [],
             Drawer = draw => range.Inside(draw.Below(8) / 8f),
         })
@@ -156,6 +159,7 @@ public abstract class AttributeDeclaration
             IsInRange = _ => true,
             Reader = (json, at) => json.Optional(at) is null ? null : json.Flag(at, false),
             Writer = (json, at, value) => json.WriteBoolean(at, value),
+            Schema = WriteFlag,
             SmallerIn = layer => get((TOwner)layer) == simplest ? [] : [simplest],
             Drawer = draw => draw.OneIn(2),
         }, formerName)
@@ -185,6 +189,7 @@ public abstract class AttributeDeclaration
             IsInRange = value => value.H >= least && value.W >= least && value.H <= most && value.W <= most,
             Reader = (json, at) => json.Extent(at),
             Writer = (json, at, value) => WriteNumbers(json, at, value.H, value.W),
+            Schema = json => WriteWholes(json, least, most, 2),
             SmallerIn = layer => Smaller(get((TOwner)layer), least),
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
         }, formerName);
@@ -209,6 +214,7 @@ public abstract class AttributeDeclaration
                 else
                     WriteNumbers(json, at, value.Top, value.Left, value.Bottom, value.Right);
             },
+            Schema = json => WriteWholes(json, 0, most, 2, 4),
             SmallerIn = layer => Smaller(get((TOwner)layer)),
             Drawer = draw => draw.OneIn(2)
                 ? (draw.Below(3), draw.Below(3))
@@ -249,6 +255,14 @@ public abstract class AttributeDeclaration
                 throw json.Error($"\"{at}\" is \"{Excerpt.Of(word)}\"; it must be one of {all}.");
             },
             Writer = (json, at, value) => json.WriteString(at, WordOf(value)),
+            Schema = json =>
+            {
+                json.WriteStartArray("enum");
+                foreach ((string word, _) in words)
+                    json.WriteStringValue(word);
+                json.WriteEndArray();
+            },
+            FormerSchema = formerFlag is null ? null : WriteFlag,
             SmallerIn = layer => get((TOwner)layer).Equals(otherwise) ? [] : [otherwise],
             Drawer = draw => draw.Of([.. words.Select(each => each.Value)]),
             Words = WordOf,
@@ -278,8 +292,49 @@ public abstract class AttributeDeclaration
     /// <summary>Draws a value from the range.</summary>
     internal abstract object Draw(RandomDraw draw);
 
+    /// <summary>Writes the property of a JSON schema that describes the attribute and, if it has a former name, one for
+    /// that.</summary>
+    internal abstract void WriteSchema(Utf8JsonWriter json);
+
+    private static void WriteWhole(Utf8JsonWriter json, int least, int? most = null)
+    {
+        json.WriteString("type", "integer");
+        json.WriteNumber("minimum", least);
+        if (most is { } limit)
+            json.WriteNumber("maximum", limit);
+    }
+
+    // A whole number, or a list of one of the given lengths.
+    private static void WriteWholes(Utf8JsonWriter json, int least, int most, params ReadOnlySpan<int> lengths)
+    {
+        json.WriteStartArray("anyOf");
+        json.WriteStartObject();
+        WriteWhole(json, least, most);
+        json.WriteEndObject();
+        foreach (int length in lengths)
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "array");
+            json.WriteStartObject("items");
+            WriteWhole(json, least, most);
+            json.WriteEndObject();
+            json.WriteNumber("minItems", length);
+            json.WriteNumber("maxItems", length);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void WriteFlag(Utf8JsonWriter json) => json.WriteString("type", "boolean");
+
+    // Equal numbers are written as one.
     private static void WriteNumbers(Utf8JsonWriter json, string at, params ReadOnlySpan<int> numbers)
     {
+        if (!numbers.ContainsAnyExcept(numbers[0]))
+        {
+            json.WriteNumber(at, numbers[0]);
+            return;
+        }
         json.WriteStartArray(at);
         foreach (int number in numbers)
             json.WriteNumberValue(number);
@@ -367,6 +422,25 @@ public sealed class AttributeDeclaration<T> : AttributeDeclaration
             ?? (Default is null ? throw json.Error($"\"{Name}\" is missing.") : (object?)null);
 
     /// <inheritdoc/>
+    internal override void WriteSchema(Utf8JsonWriter json)
+    {
+        json.WriteStartObject(Name);
+        if (Summary.Length > 0)
+            json.WriteString("description", Summary);
+        _rules.Schema(json);
+        if (Otherwise is { } value)
+            _rules.Writer(json, "default", value);
+        json.WriteEndObject();
+        if (FormerName is null)
+            return;
+        json.WriteStartObject(FormerName);
+        json.WriteString("description", $"Former name of {Name}.");
+        json.WriteBoolean("deprecated", true);
+        (_rules.FormerSchema ?? _rules.Schema)(json);
+        json.WriteEndObject();
+    }
+
+    /// <inheritdoc/>
     internal override IEnumerable<object> Smaller(object owner)
         => _rules.SmallerIn(owner).Select(value => (object)value);
 
@@ -390,6 +464,12 @@ internal sealed class AttributeRules<T>
     public required Func<JsonReader, string, T?> Reader { get; init; }
 
     public required Action<Utf8JsonWriter, string, T> Writer { get; init; }
+
+    /// <summary>Writes the keywords of a JSON schema that describe a value.</summary>
+    public required Action<Utf8JsonWriter> Schema { get; init; }
+
+    /// <summary>Writes those of a value under the former name, if they differ.</summary>
+    public Action<Utf8JsonWriter>? FormerSchema { get; init; }
 
     public required Func<object, IEnumerable<T>> SmallerIn { get; init; }
 
@@ -440,6 +520,16 @@ public readonly record struct NumberInterval(double Least, double Most, bool Has
 
     /// <summary>Returns the interval in the form <c>(0, 1]</c>.</summary>
     public override string ToString() => $"{(HasLeast ? '[' : '(')}{Text(Least)}, {Text(Most)}{(HasMost ? ']' : ')')}";
+
+    /// <summary>Writes the keywords of a JSON schema that describe a number of the interval.</summary>
+    internal void WriteSchema(Utf8JsonWriter json)
+    {
+        json.WriteString("type", "number");
+        if (double.IsFinite(Least))
+            json.WriteNumber(HasLeast ? "minimum" : "exclusiveMinimum", Least);
+        if (double.IsFinite(Most))
+            json.WriteNumber(HasMost ? "maximum" : "exclusiveMaximum", Most);
+    }
 
     // Returns the number at a given fraction of the interval.
     internal double Inside(float share)

@@ -24,4 +24,24 @@ public static class Sequential
             from = graph.Add(layer, from);
         return from;
     }
+
+    /// <summary>Appends a chain of named layers to a node.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="from">The node that the first layer reads.</param>
+    /// <param name="prefix">The part that all names have in common: a layer <c>0</c> under <c>features</c> becomes the
+    /// node <c>features.0</c>. Empty for none.</param>
+    /// <param name="layers">The layers with their names, first to last.</param>
+    /// <returns>The last node of the chain.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> or <paramref name="prefix"/> is
+    /// null.</exception>
+    /// <exception cref="ArgumentException">A name is already in use, or a layer does not accept its input.</exception>
+    public static Node Append(this Graph graph, Node from, string prefix,
+        params ReadOnlySpan<(string Name, Layer Layer)> layers)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(prefix);
+        foreach ((string name, Layer layer) in layers)
+            from = graph.Add(prefix.Length == 0 ? name : $"{prefix}.{name}", layer, from);
+        return from;
+    }
 }

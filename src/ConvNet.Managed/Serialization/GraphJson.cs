@@ -15,6 +15,7 @@ namespace ConvNet.Serialization;
 /// <c>input</c> defines the first node, an input named <c>input</c>; it may be omitted. Other inputs are listed among
 /// the nodes, with a shape instead of a layer: <c>{ "name": "position", "input": [2, 1, 1] }</c>. Several outputs are
 /// named, as in <c>"outputs": ["class", "box"]</c>. By default, the output is the node that no other node reads.
+/// Editors find the schema of the file by a <c>$schema</c>, which is not read; see <see cref="Schema"/>.
 /// </para>
 /// </remarks>
 public static class GraphJson
@@ -30,34 +31,26 @@ public static class GraphJson
     public static string Write(Graph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("format", Format);
-            writer.WriteNumber("version", Version);
-            bool startsWithInput = graph.Nodes is [{ Layer: null, Name: InputName }, ..];
-            if (startsWithInput)
-                WriteShape(writer, graph.Nodes[0].Shape);
-            writer.WriteStartArray("nodes");
-            foreach (Node node in graph.Nodes.Skip(startsWithInput ? 1 : 0))
-                WriteNode(writer, node);
-            writer.WriteEndArray();
-            if (graph.DeclaredOutputs.Count > 1)
-            {
-                writer.WriteStartArray("outputs");
-                foreach (Node output in graph.DeclaredOutputs)
-                    writer.WriteStringValue(output.Name);
-                writer.WriteEndArray();
-            }
-            writer.WriteEndObject();
-        }
-        return buffer.Length <= InputFile.MaxTextBytes
-            ? Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length)
+        bool startsWithInput = graph.Nodes is [{ Layer: null, Name: InputName }, ..];
+        var text = new StringBuilder($"{{\n  \"format\": \"{Format}\", \"version\": {Version},\n");
+        if (startsWithInput)
+            text.Append("  \"input\": ").Append(Line(json => WriteSizes(json, graph.Nodes[0].Shape))).Append(",\n");
+        text.Append("  \"nodes\": [\n    ").AppendJoin(",\n    ", graph.Nodes.Skip(startsWithInput ? 1 : 0)
+            .Select(node => Line(json => WriteNode(json, node)))).Append("\n  ]");
+        if (graph.DeclaredOutputs.Count > 1)
+            text.Append(",\n  \"outputs\": ").Append(Line(json => WriteNames(json, graph.DeclaredOutputs)));
+        text.Append("\n}");
+        int length = Encoding.UTF8.GetByteCount(text.ToString());
+        return length <= InputFile.MaxTextBytes
+            ? text.ToString()
             : throw new NotSupportedException(
-                $"A graph of {graph.Nodes.Count:N0} nodes needs {buffer.Length:N0} bytes in JSON; the limit is "
+                $"A graph of {graph.Nodes.Count:N0} nodes needs {length:N0} bytes in JSON; the limit is "
                 + $"{InputFile.MaxTextBytes:N0}.");
     }
+
+    /// <summary>Returns the JSON schema of graph files, for editors and other tools.</summary>
+    /// <param name="layers">The layers that a file may name; by default those of this library.</param>
+    public static string Schema(LayerSet? layers = null) => GraphSchema.Of(layers ?? LayerSet.BuiltIn, Format, Version);
 
     /// <summary>Reads a graph.</summary>
     /// <param name="json">The JSON text.</param>
@@ -102,6 +95,7 @@ public static class GraphJson
         if (first is not null || !IsInput(nodes))
             ReadInput(graph, root, InputName);
         string[] outputs = root.Texts("outputs");
+        _ = root.Text("$schema");
         root.RejectOthers();
         if (nodes.Count == 0)
             throw root.Error("\"nodes\" contains no layer.");
@@ -119,11 +113,43 @@ public static class GraphJson
         return graph;
     }
 
-    private static void WriteShape(Utf8JsonWriter writer, Shape shape)
+    // Writes a value on one line, with a space after each comma and colon.
+    private static string Line(Action<Utf8JsonWriter> write)
     {
-        writer.WriteStartArray("input");
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer))
+            write(writer);
+        var line = new StringBuilder();
+        bool quoted = false, escaped = false;
+        foreach (char letter in Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length))
+        {
+            if (letter == '"' && !escaped)
+                quoted = !quoted;
+            escaped = quoted && letter == '\\' && !escaped;
+            line.Append(quoted ? $"{letter}" : letter switch
+            {
+                ',' or ':' => $"{letter} ",
+                '{' => "{ ",
+                '}' => " }",
+                _ => $"{letter}",
+            });
+        }
+        return line.ToString();
+    }
+
+    private static void WriteSizes(Utf8JsonWriter writer, Shape shape)
+    {
+        writer.WriteStartArray();
         foreach (int size in (int[])[shape.C, shape.H, shape.W])
             writer.WriteNumberValue(size);
+        writer.WriteEndArray();
+    }
+
+    private static void WriteNames(Utf8JsonWriter writer, IEnumerable<Node> nodes)
+    {
+        writer.WriteStartArray();
+        foreach (Node node in nodes)
+            writer.WriteStringValue(node.Name);
         writer.WriteEndArray();
     }
 
@@ -151,19 +177,22 @@ public static class GraphJson
         writer.WriteStartObject();
         writer.WriteString("name", node.Name);
         if (declaration is null)
-            WriteShape(writer, node.Shape);
+        {
+            writer.WritePropertyName("input");
+            WriteSizes(writer, node.Shape);
+        }
         else
+        {
             WriteLayer(writer, node, declaration);
+        }
         writer.WriteEndObject();
     }
 
     private static void WriteLayer(Utf8JsonWriter writer, Node node, LayerDeclaration declaration)
     {
         writer.WriteString("layer", declaration.Kind);
-        writer.WriteStartArray("inputs");
-        foreach (Node input in node.Inputs)
-            writer.WriteStringValue(input.Name);
-        writer.WriteEndArray();
+        writer.WritePropertyName("inputs");
+        WriteNames(writer, node.Inputs);
         declaration.Write(writer, node.Layer!);
     }
 

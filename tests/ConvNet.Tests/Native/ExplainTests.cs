@@ -40,7 +40,7 @@ public sealed class ExplainTests
     {
         using NativePlan net = Compile(BuiltInModels.Create("resnet20"), 2);
         PlanDescription plan = net.Explain();
-        PlannedLayer stem = Layer(plan, "conv1"), first = Layer(plan, "conv2");
+        PlannedLayer stem = Layer(plan, "conv1"), first = Layer(plan, "layer1.0.conv1");
         Assert.Multiple(() =>
         {
             Assert.That(stem.Reads[0],
@@ -138,7 +138,7 @@ public sealed class ExplainTests
                 Is.EquivalentTo((PlannedPass[])[PlannedPass.Preparation, PlannedPass.Forward]));
             Assert.That(plan.Layers.Select(layer => layer.Gradient), Is.Not.Empty.And.All.Null);
             Assert.That((plan.Memory.Gradients, plan.Memory.OptimizerState), Is.EqualTo((0L, 0L)));
-            Assert.That(Layer(plan, "conv1").Title, Is.EqualTo("conv1 + bn1 + relu1"));
+            Assert.That(Layer(plan, "conv1").Title, Is.EqualTo("conv1 + bn1 + relu"));
         });
     }
 
