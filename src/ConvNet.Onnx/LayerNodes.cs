@@ -24,6 +24,12 @@ internal static class LayerNodes
                 onnx.Add(node, "BatchNormalization", OnnxGraph.Value(node.Inputs[0]),
                     OnnxAttribute.Of("epsilon", norm.Epsilon));
                 break;
+            case Celu celu:
+                onnx.Add(node, "Celu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", celu.Alpha));
+                break;
+            case Clip clip:
+                AddClip(onnx, node, clip.Min, clip.Max);
+                break;
             case Concat:
                 onnx.Add(node, "Concat", onnx.Alike(node.Inputs), OnnxAttribute.Of("axis", 1));
                 break;
@@ -36,8 +42,11 @@ internal static class LayerNodes
                     OnnxAttribute.Of("group", conv.Groups),
                     OnnxAttribute.Of("output_padding", conv.OutputPadding.H, conv.OutputPadding.W)]);
                 break;
-            case Dropout:
+            case RandomDrop:
                 onnx.Add(node, "Identity", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Elu elu:
+                onnx.Add(node, "Elu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", elu.Alpha));
                 break;
             case Flatten:
                 onnx.Add(node, "Flatten", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
@@ -49,6 +58,16 @@ internal static class LayerNodes
             case GlobalAvgPool2d:
                 onnx.Add(node, "GlobalAveragePool", onnx.Map(node.Inputs[0]));
                 break;
+            case HardSigmoid:
+                onnx.Add(node, "HardSigmoid", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", 1f / 6),
+                    OnnxAttribute.Of("beta", 0.5f));
+                break;
+            case HardSwish:
+                onnx.Add(node, "HardSwish", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case LayerScale:
+                onnx.Add(node, "Mul", onnx.Map(node.Inputs[0]));
+                break;
             case LeakyRelu leaky:
                 onnx.Add(node, "LeakyRelu", OnnxGraph.Value(node.Inputs[0]),
                     OnnxAttribute.Of("alpha", leaky.NegativeSlope));
@@ -59,17 +78,60 @@ internal static class LayerNodes
             case MaxPool2d pool:
                 onnx.Add(node, "MaxPool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window)]);
                 break;
+            case Mish:
+                onnx.Add(node, "Mish", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Multiply:
+                onnx.Add(node, "Mul", onnx.Alike(node.Inputs));
+                break;
+            case Prelu:
+                onnx.AddResult(node, "PRelu", [.. onnx.Map(node.Inputs[0]), onnx.Reshaped(node, "slopes",
+                    node.Parameters[0].Name, -1, 1, 1)]);
+                break;
             case Relu:
                 onnx.Add(node, "Relu", OnnxGraph.Value(node.Inputs[0]));
                 break;
             case Relu6:
-                onnx.Add(node, "Clip", [.. OnnxGraph.Value(node.Inputs[0]), onnx.Constant(node, "min", 0),
-                    onnx.Constant(node, "max", 6)]);
+                AddClip(onnx, node, 0, 6);
+                break;
+            case Selu:
+                onnx.Add(node, "Selu", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Sigmoid:
+                onnx.Add(node, "Sigmoid", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Silu:
+                string x = node.Inputs[0].Name;
+                onnx.Add(node, "Mul", [x, onnx.AddPart(node, "gate", "Sigmoid", x)]);
+                break;
+            case Softplus softplus:
+                AddSoftplus(onnx, node, softplus);
+                break;
+            case Subtract:
+                onnx.Add(node, "Sub", onnx.Alike(node.Inputs));
+                break;
+            case Tanh:
+                onnx.Add(node, "Tanh", OnnxGraph.Value(node.Inputs[0]));
                 break;
             default:
                 throw new NotSupportedException($"{node.Name} is a {node.Layer!.GetType().Name}, which has no ONNX "
                     + "nodes. Replace it by built-in layers.");
         }
+    }
+
+    private static void AddClip(OnnxGraph onnx, Node node, float min, float max)
+        => onnx.Add(node, "Clip", [.. OnnxGraph.Value(node.Inputs[0]), onnx.Constant(node, "min", min),
+            onnx.Constant(node, "max", max)]);
+
+    // The operator has neither β nor a threshold.
+    private static void AddSoftplus(OnnxGraph onnx, Node node, Softplus layer)
+    {
+        string x = node.Inputs[0].Name, beta = onnx.Constant(node, "beta", layer.Beta),
+            scaled = onnx.AddPart(node, "scaled", "Mul", x, beta),
+            y = onnx.AddPart(node, "log", "Div", onnx.AddPart(node, "softplus", "Softplus", scaled), beta);
+        string above = onnx.AddPart(node, "above", "Greater", scaled,
+            onnx.Constant(node, "threshold", layer.Threshold));
+        onnx.AddResult(node, "Where", [above, x, y], formOf: 1);
     }
 
     private static AttributeProto[] Taps(Window window) => [.. Places(window),

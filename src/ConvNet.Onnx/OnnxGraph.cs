@@ -43,21 +43,46 @@ internal sealed class OnnxGraph
     /// <param name="inputs">The names of the inputs; the parameters of the layer follow them.</param>
     /// <param name="attributes">The attributes of the operator.</param>
     public void Add(Node node, string type, string[] inputs, params AttributeProto[] attributes)
+        => AddResult(node, type, [.. inputs, .. node.Parameters.Select(parameter => parameter.Name)],
+            attributes: attributes);
+
+    /// <summary>Adds the node that computes the output of a layer from no other values than those given.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of all inputs.</param>
+    /// <param name="formOf">The index of the input whose form the output has.</param>
+    /// <param name="attributes">The attributes of the operator.</param>
+    public void AddResult(Node node, string type, string[] inputs, int formOf = 0,
+        params AttributeProto[] attributes)
     {
-        // Every operator but these two gives its result the form of its first input.
-        if (type is "Flatten" or "Gemm" || _matrices.Any(matrix => matrix.Name == inputs[0]))
+        // Every operator but these two gives its result the form of an input.
+        if (type is "Flatten" or "Gemm" || _matrices.Any(matrix => matrix.Name == inputs[formOf]))
             _matrices.Add(node);
-        AddNode(type, node.Name, [.. inputs, .. node.Parameters.Select(parameter => parameter.Name)], attributes);
+        AddNode(type, node.Name, inputs, attributes);
+    }
+
+    /// <summary>Adds a node that computes a part of a layer and returns the name of its result.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="name">The name of the part.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of the inputs.</param>
+    public string AddPart(Node node, string name, string type, params string[] inputs)
+    {
+        string part = Fresh($"{node.Name}.{name}");
+        AddNode(type, part, inputs, []);
+        return part;
     }
 
     /// <summary>Returns the name of a value in the form it has.</summary>
     public static string[] Value(Node node) => [node.Name];
 
     /// <summary>Returns the name of a value in the form N×C×H×W.</summary>
-    public string[] Map(Node node) => [_matrices.Contains(node) ? Reshaped(node, 0, -1, 1, 1) : node.Name];
+    public string[] Map(Node node) => [_matrices.Contains(node) ? Reshaped(node, "reshaped", node.Name, 0, -1, 1, 1)
+        : node.Name];
 
     /// <summary>Returns the name of a vector in the form N×C.</summary>
-    public string[] Vector(Node node) => [_matrices.Contains(node) ? node.Name : Reshaped(node, 0, -1)];
+    public string[] Vector(Node node) => [_matrices.Contains(node) ? node.Name
+        : Reshaped(node, "reshaped", node.Name, 0, -1)];
 
     /// <summary>Returns the names of values in the same form.</summary>
     public string[] Alike(IReadOnlyList<Node> nodes)
@@ -76,8 +101,12 @@ internal sealed class OnnxGraph
         return tensor.Name;
     }
 
-    // 0 keeps the number of samples, −1 stands for the rest.
-    private string Reshaped(Node node, params long[] sizes)
+    /// <summary>Adds a node that changes the form of a value and returns the name of its result.</summary>
+    /// <param name="node">The node of the layer that the names are derived from.</param>
+    /// <param name="name">The name of the result.</param>
+    /// <param name="value">The name of the value.</param>
+    /// <param name="sizes">The sizes: 0 keeps that of the value, −1 stands for the rest.</param>
+    public string Reshaped(Node node, string name, string value, params long[] sizes)
     {
         var shape = new TensorProto
         {
@@ -87,9 +116,7 @@ internal sealed class OnnxGraph
         shape.Dims.Add(sizes.Length);
         shape.Int64Data.AddRange(sizes);
         Proto.Initializer.Add(shape);
-        string name = Fresh($"{node.Name}.reshaped");
-        AddNode("Reshape", name, [node.Name, shape.Name], []);
-        return name;
+        return AddPart(node, name, "Reshape", value, shape.Name);
     }
 
     private void AddNode(string type, string name, string[] inputs, AttributeProto[] attributes)

@@ -49,10 +49,27 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     {
         Relu => ("relu", (x, _) => x[0].relu()),
         Relu6 => ("relu6", (x, _) => functional.relu6(x[0])),
+        // 0·∞ is NaN.
+        LeakyRelu { NegativeSlope: 0 } => ("relu", (x, _) => x[0].relu()),
         LeakyRelu layer => ("leaky_relu", (x, _) => functional.leaky_relu(x[0], layer.NegativeSlope)),
+        Clip layer => ("clamp", (x, _) => Limited(layer, x[0])),
+        Prelu => ("prelu", (x, _) => functional.prelu(x[0], w[0])),
+        Elu layer => ("elu", (x, _) => functional.elu(x[0], layer.Alpha)),
+        Selu => ("selu", (x, _) => functional.selu(x[0])),
+        Celu layer => ("celu", (x, _) => functional.celu(x[0], layer.Alpha)),
+        Sigmoid => ("sigmoid", (x, _) => x[0].sigmoid()),
+        Tanh => ("tanh", (x, _) => x[0].tanh()),
+        HardSigmoid => ("hardsigmoid", (x, _) => functional.hardsigmoid(x[0])),
+        HardSwish => ("hardswish", (x, _) => functional.hardswish(x[0])),
+        Silu => ("silu", (x, _) => functional.silu(x[0])),
+        Mish => ("mish", (x, _) => functional.mish(x[0])),
+        Softplus layer => ("softplus", (x, _) => functional.softplus(x[0], layer.Beta, layer.Threshold)),
         Gelu layer => ("gelu",
             (x, _) => x[0].gelu(layer.Approximate == GeluApproximation.None ? Approximate.none : Approximate.tanh)),
         Add => ("add", (x, _) => x.Aggregate((sum, next) => sum.Plus(next))),
+        Subtract => ("sub", (x, _) => x[0].sub(x[1])),
+        Multiply => ("mul", (x, _) => OnMap(node, 0, x).mul(OnMap(node, 1, x))),
+        LayerScale => ("mul", (x, _) => x[0].mul(node.Shape.IsVector ? w[0].reshape(-1) : w[0])),
         Concat => ("cat", (x, _) => cat(x, 1)),
         Flatten => ("flatten", (x, _) => x[0].flatten(1)),
         Linear layer => ("linear", (x, _) => functional.linear(x[0], w[0], layer.Bias ? w[1] : null)),
@@ -62,7 +79,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(node, layer))),
         GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
-        Dropout layer => ("mul", Drop(layer, node)),
+        RandomDrop layer => ("mul", Drop(layer, node)),
         Layer layer => throw new NotSupportedException(
             $"{node.Name}: the torchsharp backend does not support the layer \"{layer.Kind}\" "
                 + $"({layer.GetType().Name}). Use the managed backend, which runs every layer."),
@@ -232,19 +249,33 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         return x.sub(x).mul(w[0]).Plus(w[1]);
     }
 
-    private TorchCall Drop(Dropout layer, Node node)
+    // The derivative of clamp is 1 at the limits. The tensor that TorchSharp's hardtanh returns is already disposed.
+    private static Tensor Limited(Clip layer, Tensor x) => where(x.gt(layer.Min).logical_and(x.lt(layer.Max)), x,
+        x.clamp(layer.Min, layer.Max).detach());
+
+    // A scale of one value per channel is a vector beside a map.
+    private static Tensor OnMap(Node node, int input, Tensor[] x)
+        => node.Inputs[input].Shape.IsVector && !node.Shape.IsVector ? x[input].reshape(-1, node.Shape.C, 1, 1)
+            : x[input];
+
+    private TorchCall Drop(RandomDrop layer, Node node)
     {
-        var mask = new HostBuffer<float>(batchSize * node.Shape.Length, ScalarType.Float32);
+        int sample = node.Shape.Length, length = layer.GroupLength(node.Shape);
+        var mask = new HostBuffer<float>(length == 0 ? 1 : batchSize * (sample / length), ScalarType.Float32);
         _constants.Add(mask);
-        long[] dimensions = Dimensions(node.Shape);
+        // A mask has a value for each group of values: for every one, map, or sample, or for the whole batch.
+        long[] dimensions = [.. Dimensions(node.Shape)];
+        long kept = 1;
+        for (int i = dimensions.Length - 1; i > 0 && kept * dimensions[i] <= (length == 0 ? sample : length); i--)
+            (kept, dimensions[i]) = (kept * dimensions[i], 1);
         return (x, pass) =>
         {
             if (!pass.Training)
                 return x[0].alias();
-            Span<float> values = mask.Values[..(pass.N * node.Shape.Length)];
-            long first = (long)pass.FirstSample * node.Shape.Length;
+            Span<float> values = mask.Values[..(length == 0 ? 1 : pass.N * (sample / length))];
+            long first = length == 0 ? 0 : (long)pass.FirstSample * (sample / length);
             for (int i = 0; i < values.Length; i++)
-                values[i] = Philox.Word(seed, node.Index, pass.Number, first + i) < layer.Threshold ? 0 : layer.Scale;
+                values[i] = layer.Drops(seed, node.Index, pass.Number, first + i) ? 0 : layer.Scale;
             return x[0].mul(mask.First(values.Length).reshape(dimensions));
         };
     }

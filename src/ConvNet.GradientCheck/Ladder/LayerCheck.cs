@@ -234,10 +234,11 @@ internal sealed class LayerCheck
     }
 
     // Counts the elements of y that are a sum without terms, such as those between the strides of a transposed
-    // convolution without bias. They are 0 for all values, and on ones, where no terms cancel, they are the only zeros.
+    // convolution without bias, or dropped at random. They are 0 for all values, and on ones, where no terms cancel, they
+    // are the only zeros.
     private int CountUnreached()
     {
-        if (!_layer.IsBilinear)
+        if (!_layer.IsBilinear && _layer is not RandomDrop)
             return 0;
         int n = _options.BatchSize;
         double[] Ones(int length) => [.. Enumerable.Repeat(1.0, length)];

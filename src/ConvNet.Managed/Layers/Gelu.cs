@@ -18,7 +18,7 @@ public enum GeluApproximation
 /// Φ(x) = erfc(−x/√2)/2 and the approximation as Φ(x) = 1/(1 + e^(−2z)), which avoids cancellation for negative x.
 /// Source: Hendrycks and Gimpel, arXiv 1606.08415.
 /// </remarks>
-public sealed record Gelu : Layer
+public sealed record Gelu : InputActivation
 {
     private const GeluApproximation Usual = GeluApproximation.None;
 
@@ -59,76 +59,31 @@ public sealed record Gelu : Layer
     public GeluApproximation Approximate { get; }
 
     /// <inheritdoc/>
-    public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
+    protected override T Value<T>(T x) => x * Distribution(x).Value;
 
     /// <inheritdoc/>
-    public override BackwardReads BackwardReads => BackwardReads.Inputs;
+    protected override double Slope(double x)
+    {
+        (double distribution, double density) = Distribution(x);
+        return distribution + x * density;
+    }
 
     /// <inheritdoc/>
-    public override Accuracy Accuracy => Accuracy.Derived;
-
-    /// <summary>Derives the error bounds of a float32 GELU relative to the double result; u = 2⁻²⁴.</summary>
     /// <remarks>
     /// Φ, computed as (1 + erf(x/√2))/2 or with tanh, has an error of at most 6u: an ulp or two from the function, a
     /// few roundings of its argument where it is steepest, and one from the sum. The largest error is that of erf by
     /// formula 7.1.26 of Abramowitz and Stegun, which vectorised libraries use: 1.5·10⁻⁷ = 2.5u of its own and the
-    /// roundings of terms near 1 give 10.0u at x = 0.04, and thus 5.4u in Φ. So Δy = 6u|x| + u|y|. The density has the
-    /// relative error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute 8u:
-    /// Δdx = |dy|·u·(6 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|) + u|dx|, with z′ = 0 for the exact form.
+    /// roundings of terms near 1 give 10.0u at x = 0.04, and thus 5.4u in Φ. So e = 6|x|. The density has the relative
+    /// error of e^(−x²/2), whose argument is rounded, or that of 1 − tanh², which cancels to an absolute 8u:
+    /// e′ = 6 + |x|·Φ′(x)·(x² + 8) + 8|x·z′(x)|, with z′ = 0 for the exact form.
     /// </remarks>
-    /// <exception cref="ArgumentNullException"><paramref name="bounds"/> is null.</exception>
-    public override void DeriveBounds(ErrorBounds bounds)
+    protected override (double Value, double Slope) ErrorsInRoundings(double x)
     {
-        ArgumentNullException.ThrowIfNull(bounds);
-        const double U = BoundedSum.UnitRoundoff, Smallest = 1e-37, OfDistribution = 6;
-        ReadOnlySpan<double> x = bounds.X(0), dy = bounds.DY;
-        for (int i = 0; i < x.Length; i++)
-        {
-            (_, double density) = Distribution(x[i]);
-            double size = Math.Abs(x[i]), cancelled = Approximate == GeluApproximation.Tanh
-                ? 8 * size * Slope(size) : 0;
-            bounds.YBound[i] = U * (OfDistribution * size + Math.Abs(bounds.Y[i])) + Smallest;
-            double slopeError = OfDistribution + size * density * (size * size + 8) + cancelled;
-            bounds.DXBound(0)[i] = U * (Math.Abs(dy[i]) * slopeError + Math.Abs(bounds.DX(0)[i])) + Smallest;
-        }
-    }
-
-    /// <inheritdoc/>
-    public override void Forward<T>(in Frame<T> f)
-    {
-        if (typeof(T) == typeof(float))
-            Forward<T, double>(f);
-        else
-            Forward<T, T>(f);
-    }
-
-    /// <inheritdoc/>
-    public override void Backward<T>(in Frame<T> f)
-    {
-        if (!f.WantsDX(0))
-            return;
-        ReadOnlySpan<T> x = f.X(0), dy = f.DY;
-        Span<T> dx = f.DX(0);
-        for (int i = 0; i < dx.Length; i++)
-        {
-            double value = double.CreateChecked(x[i]);
-            (double distribution, double density) = Distribution(value);
-            dx[i] = T.CreateChecked(double.CreateChecked(dy[i]) * (distribution + value * density));
-        }
-    }
-
-    // Computes in TWide, so that a float32 result is rounded once.
-    private void Forward<T, TWide>(in Frame<T> f)
-        where T : unmanaged, IFloatingPointIeee754<T>
-        where TWide : unmanaged, IFloatingPointIeee754<TWide>
-    {
-        ReadOnlySpan<T> x = f.X(0);
-        Span<T> y = f.Y;
-        for (int i = 0; i < y.Length; i++)
-        {
-            TWide value = TWide.CreateChecked(x[i]);
-            y[i] = T.CreateChecked(value * Distribution(value).Value);
-        }
+        const double OfDistribution = 6;
+        (_, double density) = Distribution(x);
+        double size = Math.Abs(x);
+        double cancelled = Approximate == GeluApproximation.Tanh ? 8 * size * ArgumentSlope(size) : 0;
+        return (OfDistribution * size, OfDistribution + size * density * (size * size + 8) + cancelled);
     }
 
     // Returns Φ(x) and Φ′(x).
@@ -139,10 +94,10 @@ public sealed record Gelu : Layer
             return (ErrorFunction.Complement(-x / T.Sqrt(two)) / two, T.Exp(-x * x / two) / T.Sqrt(T.Tau));
         T size = T.Min(T.Abs(x), T.CreateChecked(Farthest));
         T e = T.Exp(-two * T.Sqrt(two / T.Pi) * (size + T.CreateChecked(Cubic) * size * size * size));
-        return ((x > T.Zero ? T.One : e) / (T.One + e), two * Slope(size) * e / ((T.One + e) * (T.One + e)));
+        return ((x > T.Zero ? T.One : e) / (T.One + e), two * ArgumentSlope(size) * e / ((T.One + e) * (T.One + e)));
     }
 
     // Returns z′(x) of z = √(2/π)·(x + 0.044715·x³).
-    private static T Slope<T>(T size) where T : unmanaged, IFloatingPointIeee754<T>
+    private static T ArgumentSlope<T>(T size) where T : unmanaged, IFloatingPointIeee754<T>
         => T.Sqrt(T.CreateChecked(2) / T.Pi) * (T.One + T.CreateChecked(3 * Cubic) * size * size);
 }

@@ -1,8 +1,11 @@
+using System.Numerics;
+
 namespace ConvNet;
 
 /// <summary>Leaky rectified linear unit, elementwise: y = x where x &gt; 0, else s·x.</summary>
 /// <remarks>
-/// Backward: dx = dy where y &gt; 0, else s·dy. The derivative at 0 is s, and a NaN stays a NaN.
+/// Backward: dx = dy where y &gt; 0, else s·dy. The derivative at 0 is s, and a NaN stays a NaN. A slope of 0 gives 0,
+/// even for an infinite x or dy.
 /// y and dx have the shape of x. Source: Maas, Hannun and Ng, ICML 2013.
 /// </remarks>
 public sealed record LeakyRelu : FusableActivation
@@ -50,7 +53,7 @@ public sealed record LeakyRelu : FusableActivation
         Span<T> y = f.Y;
         T slope = T.CreateChecked(NegativeSlope);
         for (int i = 0; i < y.Length; i++)
-            y[i] = x[i] <= T.Zero ? slope * x[i] : x[i];
+            y[i] = x[i] <= T.Zero ? Times(slope, x[i]) : x[i];
     }
 
     /// <inheritdoc/>
@@ -62,6 +65,9 @@ public sealed record LeakyRelu : FusableActivation
         Span<T> dx = f.DX(0);
         T slope = T.CreateChecked(NegativeSlope);
         for (int i = 0; i < dx.Length; i++)
-            dx[i] = y[i] <= T.Zero ? slope * dy[i] : dy[i];
+            dx[i] = y[i] <= T.Zero ? Times(slope, dy[i]) : dy[i];
     }
+
+    private static T Times<T>(T slope, T value) where T : unmanaged, IFloatingPointIeee754<T>
+        => slope == T.Zero ? T.Zero : slope * value;
 }

@@ -141,7 +141,7 @@ internal static class Fusion
         foreach (Node node in graph.LayerNodes)
         {
             Value x = values[node.Inputs[0].Index];
-            if (node.Layer is Flatten || node.Layer is Dropout && pass.Kind != PassKind.Training)
+            if (node.Layer is Flatten || node.Layer is RandomDrop && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
             else if (pass.Fuse && Fuse(node, x, pass.Kind))
                 values[node.Index] = x;
