@@ -378,7 +378,8 @@ typedef struct cn_linear {
  * the batch, stores mean and 1 / sqrt(variance + epsilon) for the backward pass, and updates
  *   running_mean = (1 - momentum) running_mean + momentum mean
  *   running_variance = (1 - momentum) running_variance + momentum variance m / (m - 1)
- * the latter only if m > 1. Scale, shift, statistics and gradients are per-channel vectors.
+ * the latter only if m > 1. Scale, shift, statistics and gradients are per-channel vectors. NULL
+ * stands for a scale of 1 and a shift of 0.
  */
 typedef struct cn_batch_norm {
   uint32_t size;

@@ -104,6 +104,10 @@ static int32_t check_norm_forward(const cn_batch_norm *norm, const cn_epilogue *
   return check_operands(*epilogue, ~0);
 }
 
+static int32_t check_optional(const float *vector) {
+  return vector == NULL ? CN_OK : check_aligned(vector);
+}
+
 int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,
                                       int32_t n) {
   ADOPT(cn_context, context);
@@ -143,8 +147,8 @@ int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *no
   TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
   TRY(check_aligned(x));
   TRY(check_aligned(statistics));
-  TRY(check_aligned(scale));
-  TRY(check_aligned(shift));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
   TRY(check_aligned(y));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
@@ -167,8 +171,8 @@ int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm
   TRY(check_context(context));
   TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
   TRY(check_aligned(x));
-  TRY(check_aligned(scale));
-  TRY(check_aligned(shift));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
   TRY(check_aligned(running_mean));
   TRY(check_aligned(running_variance));
   TRY(check_aligned(y));
@@ -187,8 +191,8 @@ int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm
   TRY(check_context(context));
   TRY(check_norm_forward(norm, &epilogue, &room, CN_ACTIVATE, n));
   TRY(check_aligned(x));
-  TRY(check_aligned(scale));
-  TRY(check_aligned(shift));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(y));
@@ -213,8 +217,8 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
   TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
-  TRY(check_aligned(scale));
-  TRY(check_aligned(shift));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_aligned(dx));

@@ -79,6 +79,10 @@ void check_row(const function *f, const char *change, int64_t expected);
 #define ALIGNED(f, pointer)                                                                        \
   (REQUIRED(f, pointer), ROW(f, CN_MISALIGNED, (pointer) = beside(pointer, 4)))
 
+/* One that may be absent. */
+#define OPTIONAL(f, pointer)                                                                       \
+  (ROW(f, CN_OK, (pointer) = NULL), ROW(f, CN_MISALIGNED, (pointer) = beside(pointer, 4)))
+
 /* A pointer that is not asked for, after some changes. */
 #define IGNORED(f, pointer, ...) ROW(f, CN_OK, (pointer) = nowhere, __VA_ARGS__)
 

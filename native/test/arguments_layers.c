@@ -265,8 +265,8 @@ static void normalisation(void) {
     context_rows(f);
     norm_rows(f, CN_OK);
     ALIGNED(f, a.x);
-    ALIGNED(f, a.scale);
-    ALIGNED(f, a.shift);
+    OPTIONAL(f, a.scale);
+    OPTIONAL(f, a.shift);
     const int32_t operations = i < 2 ? CN_ADD | CN_ACTIVATE : CN_ACTIVATE;
     operation_rows(f, operations);
     epilogue_rows(f, operations);

@@ -144,7 +144,8 @@ typedef struct outputs {
   int64_t floats;
 } outputs;
 
-static outputs run(const cn_context *context, const problem *p) {
+/* Without scale and shift, those are NULL. */
+static outputs run(const cn_context *context, const problem *p, bool affine) {
   const norm_case *t = p->t;
   const cn_batch_norm *norm = &p->norm;
   const int64_t y = tensor_floats(&norm->y, t->n), dx = tensor_floats(&norm->dx, t->n);
@@ -156,7 +157,8 @@ static outputs run(const cn_context *context, const problem *p) {
   for (int i = 0; i < CHANNEL_VECTORS; i++) o.channel[i] = o.dx + dx + i * p->channels;
   float *x_values = new_tensor(&norm->x, t->n, p->x),
         *dy_values = new_tensor(&norm->dy, t->n, p->dy);
-  float *scale = new_channels(t->c, p->scale), *shift = new_channels(t->c, p->shift);
+  float *scale = affine ? new_channels(t->c, p->scale) : NULL;
+  float *shift = affine ? new_channels(t->c, p->shift) : NULL;
   float *mean = new_channels(t->c, p->running_mean);
   float *variance = new_channels(t->c, p->running_variance);
   const size_t channels = (size_t)p->channels * sizeof(float);
@@ -231,7 +233,7 @@ static void run_case(const norm_case *t) {
     outputs first = {0};
     for (int j = 0; j < THREAD_COUNTS; j++) {
       const cn_context context = context_of(set, thread_counts[j]);
-      outputs o = run(&context, &p);
+      outputs o = run(&context, &p, true);
       if (j == 0) {
         check_outputs(&p, &o, &context);
         first = o;
@@ -241,6 +243,23 @@ static void run_case(const norm_case *t) {
       free(o.all);
     }
     free(first.all);
+  }
+  free_problem(&p);
+}
+
+/* Without scale and shift, the results are those of 1 and 0. */
+static void scale_and_shift_are_optional(const norm_case *t) {
+  problem p = problem_of(t);
+  for (int64_t c = 0; c < t->c; c++) {
+    p.scale[c] = 1.0f;
+    p.shift[c] = 0.0f;
+  }
+  for (int set = 0; set < instruction_sets(); set++) {
+    const cn_context context = context_of(set, 2);
+    const outputs with = run(&context, &p, true), without = run(&context, &p, false);
+    check_same_bits("without scale and shift", with.all, without.all, with.floats);
+    free(with.all);
+    free(without.all);
   }
   free_problem(&p);
 }
@@ -283,6 +302,7 @@ int main(void) {
     norm_case t = cases[i];
     t.seed = (int32_t)i;
     run_case(&t);
+    scale_and_shift_are_optional(&t);
   }
   every_division_is_covered("chunks of samples", chunks_of);
   every_division_is_covered("leaves of rows", leaves_of);

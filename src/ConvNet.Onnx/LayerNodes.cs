@@ -21,8 +21,7 @@ internal static class LayerNodes
                     OnnxAttribute.Of("count_include_pad", pool.CountIncludePad ? 1 : 0)]);
                 break;
             case BatchNorm2d norm:
-                onnx.Add(node, "BatchNormalization", OnnxGraph.Value(node.Inputs[0]),
-                    OnnxAttribute.Of("epsilon", norm.Epsilon));
+                AddBatchNorm(onnx, node, norm);
                 break;
             case Celu celu:
                 onnx.Add(node, "Celu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", celu.Alpha));
@@ -58,12 +57,22 @@ internal static class LayerNodes
             case GlobalAvgPool2d:
                 onnx.Add(node, "GlobalAveragePool", onnx.Map(node.Inputs[0]));
                 break;
+            case GroupNorm norm:
+                AddGroupNorm(onnx, node, norm);
+                break;
             case HardSigmoid:
                 onnx.Add(node, "HardSigmoid", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", 1f / 6),
                     OnnxAttribute.Of("beta", 0.5f));
                 break;
             case HardSwish:
                 onnx.Add(node, "HardSwish", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case InstanceNorm2d norm:
+                onnx.AddResult(node, "InstanceNormalization", [.. onnx.Map(node.Inputs[0]),
+                    .. ScaleAndShift(onnx, node, node.Shape.C)], attributes: OnnxAttribute.Of("epsilon", norm.Epsilon));
+                break;
+            case LayerNorm norm:
+                AddLayerNorm(onnx, node, norm);
                 break;
             case LayerScale:
                 onnx.Add(node, "Mul", onnx.Map(node.Inputs[0]));
@@ -74,6 +83,12 @@ internal static class LayerNodes
                 break;
             case Linear:
                 onnx.Add(node, "Gemm", onnx.Vector(node.Inputs[0]), OnnxAttribute.Of("transB", 1));
+                break;
+            case LocalResponseNorm norm:
+                AddLocalResponseNorm(onnx, node, norm);
+                break;
+            case LogSoftmax:
+                onnx.Add(node, "LogSoftmax", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
                 break;
             case MaxPool2d pool:
                 onnx.Add(node, "MaxPool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window)]);
@@ -113,6 +128,9 @@ internal static class LayerNodes
             case Tanh:
                 onnx.Add(node, "Tanh", OnnxGraph.Value(node.Inputs[0]));
                 break;
+            case Softmax:
+                onnx.Add(node, "Softmax", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
+                break;
             default:
                 throw new NotSupportedException($"{node.Name} is a {node.Layer!.GetType().Name}, which has no ONNX "
                     + "nodes. Replace it by built-in layers.");
@@ -133,6 +151,82 @@ internal static class LayerNodes
             onnx.Constant(node, "threshold", layer.Threshold));
         onnx.AddResult(node, "Where", [above, x, y], formOf: 1);
     }
+
+    private static void AddBatchNorm(OnnxGraph onnx, Node node, BatchNorm2d norm)
+    {
+        string Statistic(ParameterRole role) => node.Parameters.Single(parameter => parameter.Role == role).Name;
+        onnx.AddResult(node, "BatchNormalization", [.. OnnxGraph.Value(node.Inputs[0]),
+            .. ScaleAndShift(onnx, node, node.Shape.C), Statistic(ParameterRole.RunningMean),
+            Statistic(ParameterRole.RunningVariance)], attributes: OnnxAttribute.Of("epsilon", norm.Epsilon));
+    }
+
+    // A sample is normalised over all axes but the first; the channels of a pixel must be the last axis.
+    private static void AddLayerNorm(OnnxGraph onnx, Node node, LayerNorm norm)
+    {
+        AttributeProto epsilon = OnnxAttribute.Of("epsilon", norm.Epsilon);
+        if (node.Shape.IsVector)
+        {
+            onnx.AddResult(node, "LayerNormalization", [.. onnx.Vector(node.Inputs[0]),
+                .. ScaleAndShift(onnx, node, node.Shape.C)], attributes: [OnnxAttribute.Of("axis", 1), epsilon]);
+            return;
+        }
+        if (norm.Over == LayerNormAxes.Sample)
+        {
+            onnx.AddResult(node, "LayerNormalization", [.. onnx.Map(node.Inputs[0]),
+                .. ScaleAndShift(onnx, node, node.Shape.C, node.Shape.H, node.Shape.W)],
+                attributes: [OnnxAttribute.Of("axis", 1), epsilon]);
+            return;
+        }
+        string pixels = onnx.AddPart(node, "pixels", "Transpose", onnx.Map(node.Inputs[0]),
+            [OnnxAttribute.Of("perm", 0, 2, 3, 1)]);
+        string normal = onnx.AddPart(node, "normal", "LayerNormalization",
+            [pixels, .. ScaleAndShift(onnx, node, node.Shape.C)], [OnnxAttribute.Of("axis", -1), epsilon]);
+        onnx.AddResult(node, "Transpose", [normal], attributes: OnnxAttribute.Of("perm", 0, 3, 1, 2));
+    }
+
+    // The operator GroupNormalization of this version has a scale for each group instead of each channel.
+    private static void AddGroupNorm(OnnxGraph onnx, Node node, GroupNorm norm)
+    {
+        string x = onnx.Map(node.Inputs[0])[0], groups = onnx.Reshaped(node, "groups", x, 0, norm.Groups, -1);
+        string normal = onnx.AddPart(node, "normal", "InstanceNormalization",
+            [groups, onnx.Constant(node, "ones", 1, norm.Groups), onnx.Constant(node, "zeros", 0, norm.Groups)],
+            [OnnxAttribute.Of("epsilon", norm.Epsilon)]);
+        string map = onnx.Reshaped(node, "map", normal, 0, node.Shape.C, node.Shape.H, node.Shape.W);
+        string Parameter(int i) => onnx.Reshaped(node, "parameter", node.Parameters[i].Name, -1, 1, 1);
+        if (norm.Affine)
+            onnx.AddResult(node, "Add", [onnx.AddPart(node, "scaled", "Mul", map, Parameter(0)), Parameter(1)]);
+        else
+            onnx.AddResult(node, "Identity", [map]);
+    }
+
+    // The operator has a definition for odd sizes only. Otherwise, the squares are averaged over a map whose rows are
+    // the channels.
+    private static void AddLocalResponseNorm(OnnxGraph onnx, Node node, LocalResponseNorm norm)
+    {
+        string x = onnx.Map(node.Inputs[0])[0];
+        if (norm.Size % 2 == 1)
+        {
+            onnx.AddResult(node, "LRN", [x], attributes: [OnnxAttribute.Of("size", norm.Size),
+                OnnxAttribute.Of("alpha", norm.Alpha), OnnxAttribute.Of("beta", norm.Beta),
+                OnnxAttribute.Of("bias", norm.K)]);
+            return;
+        }
+        string rows = onnx.Reshaped(node, "rows", onnx.AddPart(node, "squares", "Mul", x, x), 0, 1, node.Shape.C, -1);
+        string means = onnx.AddPart(node, "means", "AveragePool", [rows], [OnnxAttribute.Of("kernel_shape", norm.Size,
+            1), OnnxAttribute.Of("pads", norm.Size / 2, 0, (norm.Size - 1) / 2, 0),
+            OnnxAttribute.Of("count_include_pad", 1)]);
+        string map = onnx.Reshaped(node, "map", means, 0, node.Shape.C, node.Shape.H, node.Shape.W);
+        string scaled = onnx.AddPart(node, "scaled", "Mul", map, onnx.Constant(node, "alpha", norm.Alpha));
+        string sum = onnx.AddPart(node, "sum", "Add", scaled, onnx.Constant(node, "k", norm.K));
+        onnx.AddResult(node, "Div", [x,
+            onnx.AddPart(node, "power", "Pow", sum, onnx.Constant(node, "beta", norm.Beta))]);
+    }
+
+    // The parameters of a normalisation, or ones and zeros if it has none.
+    private static string[] ScaleAndShift(OnnxGraph onnx, Node node, params int[] sizes)
+        => node.Parameters.Any(parameter => parameter.Trainable)
+            ? [node.Parameters[0].Name, node.Parameters[1].Name]
+            : [onnx.Constant(node, "ones", 1, sizes), onnx.Constant(node, "zeros", 0, sizes)];
 
     private static AttributeProto[] Taps(Window window) => [.. Places(window),
         OnnxAttribute.Of("dilations", window.Dilation.H, window.Dilation.W)];

@@ -67,9 +67,19 @@ internal sealed class OnnxGraph
     /// <param name="type">The name of the operator.</param>
     /// <param name="inputs">The names of the inputs.</param>
     public string AddPart(Node node, string name, string type, params string[] inputs)
+        => AddPart(node, name, type, inputs, []);
+
+    /// <summary>Adds a node with attributes that computes a part of a layer and returns the name of its
+    /// result.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="name">The name of the part.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of the inputs.</param>
+    /// <param name="attributes">The attributes of the operator.</param>
+    public string AddPart(Node node, string name, string type, string[] inputs, AttributeProto[] attributes)
     {
         string part = Fresh($"{node.Name}.{name}");
-        AddNode(type, part, inputs, []);
+        AddNode(type, part, inputs, attributes);
         return part;
     }
 
@@ -89,14 +99,19 @@ internal sealed class OnnxGraph
         => [.. nodes.SelectMany(node => nodes.All(_matrices.Contains) ? Value(node) : Map(node))];
 
     /// <summary>Adds a constant for a layer and returns its name.</summary>
-    public string Constant(Node node, string name, float value)
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="name">The name of the constant.</param>
+    /// <param name="value">The value of all its elements.</param>
+    /// <param name="sizes">Its dimensions; none for a scalar.</param>
+    public string Constant(Node node, string name, float value, params int[] sizes)
     {
         var tensor = new TensorProto
         {
             Name = Fresh($"{node.Name}.{name}"),
             DataType = (int)TensorProto.Types.DataType.Float,
         };
-        tensor.FloatData.Add(value);
+        tensor.Dims.AddRange(sizes.Select(size => (long)size));
+        tensor.FloatData.AddRange(Enumerable.Repeat(value, sizes.Aggregate(1, (product, size) => product * size)));
         Proto.Initializer.Add(tensor);
         return tensor.Name;
     }

@@ -79,6 +79,18 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(node, layer))),
         GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
+        LayerNorm { Over: LayerNormAxes.Sample } layer => ("layer_norm", LayerNormOfSample(node, layer, w)),
+        LayerNorm layer => ("layer_norm", OnMaps(node, x => functional.layer_norm(x.permute(0, 2, 3, 1),
+            [node.Shape.C], layer.Affine ? w[0] : null, layer.Affine ? w[1] : null, layer.Epsilon)
+            .permute(0, 3, 1, 2))),
+        GroupNorm layer => ("group_norm", (x, _) => functional.group_norm(x[0], layer.Groups,
+            layer.Affine ? w[0] : null, layer.Affine ? w[1] : null, layer.Epsilon)),
+        InstanceNorm2d layer => ("instance_norm", OnMaps(node, x => functional.instance_norm(x,
+            weight: layer.Affine ? w[0] : null, bias: layer.Affine ? w[1] : null, eps: layer.Epsilon))),
+        LocalResponseNorm layer => ("local_response_norm", OnMaps(node,
+            x => functional.local_response_norm(x, layer.Size, layer.Alpha, layer.Beta, layer.K))),
+        Softmax => ("softmax", (x, _) => x[0].softmax(1)),
+        LogSoftmax => ("log_softmax", (x, _) => x[0].log_softmax(1)),
         RandomDrop layer => ("mul", Drop(layer, node)),
         Layer layer => throw new NotSupportedException(
             $"{node.Name}: the torchsharp backend does not support the layer \"{layer.Kind}\" "
@@ -233,20 +245,33 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     private static Tensor BatchNorm(BatchNorm2d layer, Tensor x, Tensor[] w, Shape shape, Pass pass)
     {
+        (Tensor? scale, Tensor? shift) = layer.Affine ? (w[0], w[1]) : (null, null);
+        Tensor[] statistics = layer.Affine ? w[2..] : w;
+        // As torch's module does it: the momentum of averages is the inverse of the number of batches.
+        double momentum = layer.Momentum ?? (pass.Training ? 1.0 / ++statistics[2].Floats()[0] : 0);
         if (pass.Training && pass.N * shape.Area == 1)
-            return BatchNormOfOneValue(layer, x, w);
-        return functional.batch_norm(x, w[2], w[3], w[0], w[1], pass.Training, layer.Momentum, layer.Epsilon);
+            return BatchNormOfOneValue((float)momentum, x, scale, shift, statistics[0]);
+        return functional.batch_norm(x, statistics[0], statistics[1], scale, shift, pass.Training, momentum,
+            layer.Epsilon);
     }
 
     // Torch rejects a batch with one value per channel, which has no unbiased variance. In this case x̂ and its
     // gradient are 0.
-    private static Tensor BatchNormOfOneValue(BatchNorm2d layer, Tensor x, Tensor[] w)
+    private static Tensor BatchNormOfOneValue(float momentum, Tensor x, Tensor? scale, Tensor? shift, Tensor mean)
     {
-        Span<float> runningMean = w[2].Floats();
-        ReadOnlySpan<float> mean = x.contiguous().Floats();
-        for (int c = 0; c < mean.Length; c++)
-            runningMean[c] = (1 - layer.Momentum) * runningMean[c] + layer.Momentum * mean[c];
-        return x.sub(x).mul(w[0]).Plus(w[1]);
+        Span<float> runningMean = mean.Floats();
+        ReadOnlySpan<float> values = x.contiguous().Floats();
+        for (int c = 0; c < values.Length; c++)
+            runningMean[c] = (1 - momentum) * runningMean[c] + momentum * values[c];
+        Tensor zeros = x.sub(x);
+        return scale is null ? zeros : zeros.mul(scale).Plus(shift!);
+    }
+
+    private static TorchCall LayerNormOfSample(Node node, LayerNorm layer, Tensor[] w)
+    {
+        long[] sizes = Dimensions(node.Shape)[1..];
+        return (x, _) => functional.layer_norm(x[0], sizes, layer.Affine ? w[0] : null, layer.Affine ? w[1] : null,
+            layer.Epsilon);
     }
 
     // The derivative of clamp is 1 at the limits. The tensor that TorchSharp's hardtanh returns is already disposed.

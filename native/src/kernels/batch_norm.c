@@ -40,9 +40,11 @@ enum { COEFFICIENTS = 6, SLOPE = 5 };
 static inline vec normalised(vec x, const vec *k) { return vec_fma(vec_sub(x, k[0]), k[1], k[2]); }
 
 static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
+  const float *scale = job->scale, *shift = job->shift;
   k[0] = vec_load(job->mean + channel);
-  k[1] = vec_mul(vec_load(job->inverse_std + channel), vec_load(job->scale + channel));
-  k[2] = vec_load(job->shift + channel);
+  k[1] = vec_load(job->inverse_std + channel);
+  if (scale != NULL) k[1] = vec_mul(k[1], vec_load(scale + channel));
+  k[2] = shift == NULL ? vec_zero() : vec_load(shift + channel);
   k[SLOPE] = vec_set1(job->activation.slope);
 }
 

@@ -108,16 +108,17 @@ internal static class TailReference
     public static (double[] Weights, double[] Bias) Folded(LayerValues<float> conv, Node norm,
         Func<Parameter, float[]> parameter)
     {
-        float[] Of(ParameterRole role) => parameter(norm.Parameters.Single(p => p.Role == role));
-        float[] scale = Of(ParameterRole.Scale), shift = Of(ParameterRole.Bias), mean = Of(ParameterRole.RunningMean),
-            variance = Of(ParameterRole.RunningVariance);
+        float[]? Of(ParameterRole role)
+            => norm.Parameters.SingleOrDefault(p => p.Role == role) is { } found ? parameter(found) : null;
+        float[]? scale = Of(ParameterRole.Scale), shift = Of(ParameterRole.Bias);
+        float[] mean = Of(ParameterRole.RunningMean)!, variance = Of(ParameterRole.RunningVariance)!;
         double epsilon = ((BatchNorm2d)norm.Layer!).Epsilon;
         double[] weights = new double[conv.W[0].Length], bias = new double[conv.YShape.C];
         int perFilter = weights.Length / bias.Length;
         for (int k = 0; k < bias.Length; k++)
         {
-            double factor = scale[k] / Math.Sqrt(variance[k] + epsilon);
-            bias[k] = ((conv.W.Length > 1 ? conv.W[1][k] : 0.0) - mean[k]) * factor + shift[k];
+            double factor = (scale?[k] ?? 1) / Math.Sqrt(variance[k] + epsilon);
+            bias[k] = ((conv.W.Length > 1 ? conv.W[1][k] : 0.0) - mean[k]) * factor + (shift?[k] ?? 0);
             for (int i = k * perFilter; i < (k + 1) * perFilter; i++)
                 weights[i] = conv.W[0][i] * factor;
         }

@@ -6,7 +6,7 @@ namespace ConvNet.GradientChecking;
 /// The formulas are written a second time here, over <see cref="RunningError"/>, which bounds every element: per
 /// channel with M values, μ = Σx/M, σ² = Σ(x − μ)²/M, y = γ(x − μ)/√(σ² + ε) + β, and the running statistics move by
 /// r ← (1 − m)r + m·μ and r ← (1 − m)r + m·Σ(x − μ)²/(M − 1), the variance only if M is above 1. The statistics before
-/// each step are read from the backend. The inputs are integers and most M are powers of two, so that means are exact;
+/// each step are read from the backend. If they are averages of all batches, m = 1/k for the k-th. The inputs are integers and most M are powers of two, so that means are exact;
 /// the deviation is about 3, so that a deviation, its square and its inverse are all different. The last batch is
 /// smaller, and a second layer has a single value for each channel.
 /// </remarks>
@@ -52,6 +52,7 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
             executable.Write(p, Array.ConvertAll(fill.Integers(p.Index, p.Length, 3), v => p.Role switch
             {
                 ParameterRole.RunningVariance or ParameterRole.Scale => Math.Abs(v) + 1,
+                ParameterRole.BatchCount => Math.Abs(v),
                 _ => v,
             }));
         for (int step = 0; step < Steps; step++)
@@ -59,7 +60,7 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
             options.Cancellation.ThrowIfCancellationRequested();
             int n = samples[step];
             float[] x = Array.ConvertAll(fill.Integers(10 + step, n * shape.Length, 5), v => v + step);
-            float[][] before = Read(executable);
+            Func<ParameterRole, float[]?> before = Read(executable);
             var y = new float[x.Length];
             // Every other step is a whole one. A rate of 0 leaves the scale and the shift.
             if (step % 2 == 0)
@@ -71,22 +72,28 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
                 executable.Forward(x);
                 executable.ReadOutput(y);
             }
-            float[][] after = Read(executable);
+            Func<ParameterRole, float[]?> after = Read(executable);
             (RunningError[] Mean, RunningError[] Variance, RunningError[] Y) truth = Truth(x, n, shape, before);
             string at = FormattableString.Invariant($"of step {step + 1}, {n} × {shape.Area} values");
-            yield return Compare($"running_mean {at}", after[2], truth.Mean);
-            yield return Compare($"running_var {at}", after[3], truth.Variance);
+            yield return Compare($"running_mean {at}", after(ParameterRole.RunningMean)!, truth.Mean);
+            yield return Compare($"running_var {at}", after(ParameterRole.RunningVariance)!, truth.Variance);
             yield return Compare($"y {at}", y, truth.Y);
+            if (after(ParameterRole.BatchCount) is [var batches])
+                yield return Compare($"num_batches_tracked {at}", [batches],
+                    [RunningError.Exact(before(ParameterRole.BatchCount)![0] + 1)]);
         }
     }
 
     private (RunningError[] Mean, RunningError[] Variance, RunningError[] Y) Truth(float[] x, int n, Shape shape,
-        float[][] before)
+        Func<ParameterRole, float[]?> before)
     {
-        RunningError[] mean = Array.ConvertAll(before[2], RunningError.Exact);
-        RunningError[] variance = Array.ConvertAll(before[3], RunningError.Exact);
+        RunningError[] mean = Array.ConvertAll(before(ParameterRole.RunningMean)!, RunningError.Exact);
+        RunningError[] variance = Array.ConvertAll(before(ParameterRole.RunningVariance)!, RunningError.Exact);
+        float[]? scale = before(ParameterRole.Scale), bias = before(ParameterRole.Bias);
         var y = new RunningError[x.Length];
-        RunningError momentum = RunningError.Of(layer.Momentum), rest = RunningError.One - momentum;
+        RunningError momentum = layer.Momentum is { } weight ? RunningError.Of(weight)
+            : RunningError.One / RunningError.Exact(before(ParameterRole.BatchCount)![0] + 1);
+        RunningError rest = RunningError.One - momentum;
         for (int c = 0; c < shape.C; c++)
         {
             int[] places = [.. Enumerable.Range(0, n).SelectMany(sample
@@ -99,8 +106,8 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
                 squares += (RunningError.Exact(x[i]) - mu) * (RunningError.Exact(x[i]) - mu);
             RunningError deviation = RunningError.Sqrt(squares / count + RunningError.Of(layer.Epsilon));
             // A backend may multiply by the scale before it subtracts the mean, which rounds more.
-            RunningError factor = RunningError.Exact(before[0][c]) / deviation,
-                shift = RunningError.Exact(before[1][c]) - mu * factor;
+            RunningError factor = RunningError.Exact(scale?[c] ?? 1) / deviation,
+                shift = RunningError.Exact(bias?[c] ?? 0) - mu * factor;
             foreach (int i in places)
                 y[i] = RunningError.Exact(x[i]) * factor + shift;
             mean[c] = rest * mean[c] + momentum * mu;
@@ -110,12 +117,17 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
         return (mean, variance, y);
     }
 
-    private static float[][] Read(IExecutable executable) => [.. executable.Graph.Parameters.Select(p =>
+    // Returns the values of the parameter or buffer of a role; null for a role that the layer does not have.
+    private static Func<ParameterRole, float[]?> Read(IExecutable executable)
     {
-        var values = new float[p.Length];
-        executable.Read(p, values);
-        return values;
-    })];
+        Dictionary<ParameterRole, float[]> values = executable.Graph.Parameters.ToDictionary(p => p.Role, p =>
+        {
+            var read = new float[p.Length];
+            executable.Read(p, read);
+            return read;
+        });
+        return role => values.GetValueOrDefault(role);
+    }
 
     private static TensorReport Compare(string name, float[] got, RunningError[] truth)
         => Comparison.WithinBounds(got, new TruthTensor(name, Array.ConvertAll(truth, v => v.Value))

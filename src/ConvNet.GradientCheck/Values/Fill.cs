@@ -4,6 +4,8 @@ namespace ConvNet.GradientChecking;
 /// <param name="seed">The seed.</param>
 internal sealed class Fill(ulong seed)
 {
+    private const int MostBatches = 8;
+
     /// <summary>Returns integers in ±range, one in 16 of which is 0.</summary>
     /// <param name="stream">The random stream, different for each tensor.</param>
     /// <param name="length">The number of values.</param>
@@ -66,11 +68,12 @@ internal sealed class Fill(ulong seed)
     }
 
     /// <summary>Returns real values for a parameter: weights as in He et al., nonzero biases and shifts, positive
-    /// variances.</summary>
+    /// variances, counts of batches.</summary>
     public float[] Parameter(int stream, ParameterSpec spec) => spec.Role switch
     {
         ParameterRole.Weight => Uniform(stream, spec.Length, Math.Sqrt(6.0 / spec.FanIn)),
         ParameterRole.Scale or ParameterRole.RunningVariance => Uniform(stream, spec.Length, 0.5, centre: 1),
+        ParameterRole.BatchCount => Array.ConvertAll(Integers(stream, spec.Length, MostBatches), Math.Abs),
         _ => Uniform(stream, spec.Length, 0.5),
     };
 }

@@ -141,6 +141,57 @@ public abstract class AttributeDeclaration
             Interval = range,
         };
 
+    /// <summary>Declares a real-valued attribute that may be absent.</summary>
+    /// <remarks>In files, a word stands for its absence; among attribute values, NaN does. NaN is never in the
+    /// range.</remarks>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer; null if it has none.</param>
+    /// <param name="range">The range of values.</param>
+    /// <param name="otherwise">The default.</param>
+    /// <param name="absent">The word for its absence.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<float> NumberOr<TOwner>(string name, Func<TOwner, float?> get,
+        NumberInterval range, float otherwise, string absent)
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner) ?? float.NaN, otherwise, new()
+        {
+            TypeWord = "number",
+            RangeWord = $"{range}, {absent}",
+            IsInRange = value => range.Contains(value),
+            Reader = (json, at) => json.Optional(at) switch
+            {
+                null => null,
+                { ValueKind: not JsonValueKind.String } => json.Number(at, 0),
+                _ when json.Text(at) == absent => float.NaN,
+                _ => throw json.Error($"\"{at}\" is \"{Excerpt.Of(json.Text(at)!)}\"; it must be {range.Words}, or "
+                    + $"\"{absent}\"."),
+            },
+            Writer = (json, at, value) =>
+            {
+                if (float.IsNaN(value))
+                    json.WriteString(at, absent);
+                else
+                    json.WriteNumber(at, value);
+            },
+            Schema = json =>
+            {
+                json.WriteStartArray("anyOf");
+                json.WriteStartObject();
+                range.WriteSchema(json);
+                json.WriteEndObject();
+                json.WriteStartObject();
+                json.WriteString("const", absent);
+                json.WriteEndObject();
+                json.WriteEndArray();
+            },
+            SmallerIn = owner => get((TOwner)owner) != otherwise ? [otherwise] : [],
+            Drawer = draw => draw.OneIn(4) ? float.NaN : (float)range.Inside(draw.Below(8) / 8f),
+            Words = value => float.IsNaN(value) ? absent : value.ToString(CultureInfo.InvariantCulture),
+        })
+        {
+            Interval = range,
+        };
+
     /// <summary>Declares a Boolean attribute.</summary>
     /// <param name="name">The name in files.</param>
     /// <param name="get">Returns the value of a layer.</param>

@@ -4,10 +4,12 @@ namespace ConvNet;
 
 /// <summary>Batch normalisation per channel: y = γ·(x − μ) / √(σ² + ε) + β.</summary>
 /// <remarks>
-/// x, y: N×C×H×W; γ, β, running mean and running variance: C. In training, μ and the biased σ² are computed from the
-/// batch, over N, H and W. The running statistics are updated as r ← (1 − m)·r + m·batch, with the unbiased variance; a
-/// channel with a single value leaves the running variance unchanged. In inference, and if the layer is frozen, μ and
-/// σ² are the running statistics, which are not updated.
+/// x, y: N×C×H×W; γ, β, running mean and running variance: C; without <see cref="Affine"/>, γ = 1 and β = 0. In
+/// training, μ and the biased σ² are computed from the batch, over N, H and W. The running statistics are updated as
+/// r ← (1 − m)·r + m·batch, with the unbiased variance; a channel with a single value leaves the running variance
+/// unchanged. A momentum of null makes them averages of all batches so far, as in PyTorch: m = 1/k for the k-th batch,
+/// which the buffer <c>num_batches_tracked</c> counts; up to 2²⁴ batches it is exact. In inference, and if the layer is
+/// frozen, μ and σ² are the running statistics, which are not updated.
 /// Backward, with x̂ = (x − μ)/√(σ² + ε) and M = N·H·W: dβ = Σ dy; dγ = Σ dy·x̂; dx = γ/√(σ² + ε)·(dy − dβ/M −
 /// x̂·dγ/M). A frozen layer omits the last two terms. Source: Ioffe and Szegedy, ICML 2015.
 /// </remarks>
@@ -19,38 +21,62 @@ public sealed record BatchNorm2d : Layer
     private const float UsualMomentum = 0.1f, UsualEpsilon = 1e-5f;
 
     private static readonly AttributeDeclaration<float>
-        s_momentum = AttributeDeclaration.Number<BatchNorm2d>("momentum", layer => layer.Momentum,
-            new NumberInterval(0, 1, HasLeast: false, HasMost: true), UsualMomentum),
+        s_momentum = AttributeDeclaration.NumberOr<BatchNorm2d>("momentum", layer => layer.Momentum,
+            new NumberInterval(0, 1, HasLeast: false, HasMost: true), UsualMomentum, "cumulative"),
         s_epsilon = AttributeDeclaration.Number<BatchNorm2d>("epsilon", layer => layer.Epsilon,
-            new NumberInterval(0, float.PositiveInfinity, HasLeast: false, HasMost: false), UsualEpsilon);
+            NumberInterval.AboveZero, UsualEpsilon);
+
+    private static readonly AttributeDeclaration<bool> s_affine
+        = AttributeDeclaration.Flag<BatchNorm2d>("affine", layer => layer.Affine, true, simplest: true);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
     public static LayerDeclaration Declared { get; } = new("bn", "batch normalisation per channel",
-        [s_momentum, s_epsilon], values => new BatchNorm2d(values.Get(s_momentum), values.Get(s_epsilon)))
+        [s_momentum, s_epsilon, s_affine], Make)
     {
-        Examples = [new("batchnorm", new BatchNorm2d(), 4, new Shape(3, 5, 7)) { Rounds = true }],
+        Examples =
+        [
+            new("batchnorm", new BatchNorm2d(), 4, new Shape(3, 5, 7)) { Rounds = true },
+            new("batchnorm cumulative", new BatchNorm2d(momentum: null, affine: false), 2, new Shape(17, 2, 3))
+            {
+                Rounds = true,
+            },
+        ],
         Random = [Random],
         LongSums = [LargeMap],
         Fitting = (_, n, x) => n * x.Area < FewestValues ? null : new BatchNorm2d(),
     };
 
     /// <summary>Creates a batch normalisation layer.</summary>
-    /// <param name="momentum">m, the weight of the batch in the running statistics, in (0, 1].</param>
+    /// <param name="momentum">m, the weight of the batch in the running statistics, in (0, 1]; null for averages of all
+    /// batches.</param>
     /// <param name="epsilon">ε, added to the variance; positive.</param>
+    /// <param name="affine">Whether the layer has the parameters γ and β.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
-    public BatchNorm2d(float momentum = UsualMomentum, float epsilon = UsualEpsilon)
+    public BatchNorm2d(float? momentum = UsualMomentum, float epsilon = UsualEpsilon, bool affine = true)
     {
-        (Momentum, Epsilon) = (s_momentum.Check(Kind, momentum), s_epsilon.Check(Kind, epsilon));
+        Momentum = momentum is { } weight ? s_momentum.Check(Kind, weight) : null;
+        (Epsilon, Affine) = (s_epsilon.Check(Kind, epsilon), affine);
     }
 
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 
-    /// <summary>m, the weight of the batch in the running statistics.</summary>
-    public float Momentum { get; }
+    /// <summary>m, the weight of the batch in the running statistics; null if they are averages of all
+    /// batches.</summary>
+    public float? Momentum { get; }
 
     /// <summary>ε, added to the variance.</summary>
     public float Epsilon { get; }
+
+    /// <summary>Whether the layer has the parameters γ and β.</summary>
+    public bool Affine { get; }
+
+    // The indices of the running mean, the running variance and the number of batches among the parameters.
+    private int MeanIndex => Affine ? 2 : 0;
+
+    private int VarianceIndex => MeanIndex + 1;
+
+    private int BatchesIndex => MeanIndex + 2;
 
     /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
@@ -58,10 +84,12 @@ public sealed record BatchNorm2d : Layer
     /// <inheritdoc/>
     public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs) =>
     [
-        new("weight", ParameterRole.Scale, [inputs[0].C]),
-        new("bias", ParameterRole.Bias, [inputs[0].C]),
+        .. Affine ? (ParameterSpec[])[new("weight", ParameterRole.Scale, [inputs[0].C]),
+            new("bias", ParameterRole.Bias, [inputs[0].C])] : [],
         new("running_mean", ParameterRole.RunningMean, [inputs[0].C]),
         new("running_var", ParameterRole.RunningVariance, [inputs[0].C]),
+        .. Momentum is null
+            ? (ParameterSpec[])[new("num_batches_tracked", ParameterRole.BatchCount, [1])] : [],
     ];
 
     /// <inheritdoc/>
@@ -88,7 +116,8 @@ public sealed record BatchNorm2d : Layer
     /// + 2u).</item>
     /// <item>A frozen layer takes μ and σ² from the running statistics, which are exact: Δμ = Δσ² = 0, and dx = γs·dy.
     /// </item>
-    /// <item>The running statistics r ← (1 − m)r + m·b round three times: mΔb + 4u((1 − m)|r| + m|b|).</item>
+    /// <item>The running statistics r ← (1 − m)r + m·b round three times, and m = 1/k once: mΔb + 4u((1 − m)|r| +
+    /// m|b|) + um|r − b|.</item>
     /// </list>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="bounds"/> is null.</exception>
@@ -110,10 +139,12 @@ public sealed record BatchNorm2d : Layer
     public override void Forward<T>(in Frame<T> f)
     {
         Frame<T> frame = f;
+        if (f.Training && Momentum is null)
+            f.W(BatchesIndex)[0]++;
         frame.For(f.XShape(0).C, c =>
         {
             (T mean, T inverse) = frame.Training ? BatchStatistics(frame, c) : RunningStatistics(frame, c);
-            T scale = frame.W(0)[c], shift = frame.W(1)[c];
+            T scale = Scale(frame, c), shift = Affine ? frame.W(1)[c] : T.Zero;
             Shape shape = frame.YShape;
             for (int n = 0; n < frame.N; n++)
             {
@@ -149,16 +180,16 @@ public sealed record BatchNorm2d : Layer
                 }
             }
             T sum = sums.Value, product = products.Value;
-            if (frame.WantsDW(0))
+            if (Affine && frame.WantsDW(0))
                 frame.DW(0)[c] = product;
-            if (frame.WantsDW(1))
+            if (Affine && frame.WantsDW(1))
                 frame.DW(1)[c] = sum;
             if (!frame.WantsDX(0))
                 return;
             // The running statistics do not depend on x.
             if (!frame.Training)
                 (sum, product) = (T.Zero, T.Zero);
-            T scale = frame.W(0)[c] * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
+            T scale = Scale(frame, c) * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
             for (int n = 0; n < frame.N; n++)
             {
                 int start = (n * shape.C + c) * shape.Area;
@@ -170,8 +201,11 @@ public sealed record BatchNorm2d : Layer
         });
     }
 
+    private T Scale<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
+        => Affine ? f.W(0)[c] : T.One;
+
     private (T Mean, T Inverse) RunningStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
-        => (f.W(2)[c], T.One / T.Sqrt(f.W(3)[c] + T.CreateChecked(Epsilon)));
+        => (f.W(MeanIndex)[c], T.One / T.Sqrt(f.W(VarianceIndex)[c] + T.CreateChecked(Epsilon)));
 
     // Two passes: the variance is computed from the deviations from the mean. E[x²] − E[x]² would cancel.
     private (T Mean, T Inverse) BatchStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
@@ -187,11 +221,12 @@ public sealed record BatchNorm2d : Layer
             foreach (T x in f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area))
                 distances.Add((x - mean) * (x - mean));
         }
-        T squares = distances.Value, momentum = T.CreateChecked(Momentum),
-            inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
-        f.W(2)[c] = (T.One - momentum) * f.W(2)[c] + momentum * mean;
+        T squares = distances.Value, inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon)),
+            momentum = Momentum is { } weight ? T.CreateChecked(weight) : T.One / f.W(BatchesIndex)[0];
+        ref T runningMean = ref f.W(MeanIndex)[c], runningVariance = ref f.W(VarianceIndex)[c];
+        runningMean = (T.One - momentum) * runningMean + momentum * mean;
         if (values > 1)
-            f.W(3)[c] = (T.One - momentum) * f.W(3)[c] + momentum * (squares / (count - T.One));
+            runningVariance = (T.One - momentum) * runningVariance + momentum * (squares / (count - T.One));
         f.Saved[2 * c] = mean;
         f.Saved[2 * c + 1] = inverse;
         return (mean, inverse);
@@ -204,15 +239,15 @@ public sealed record BatchNorm2d : Layer
         int[] indices = [.. Enumerable.Range(0, b.N)
             .SelectMany(n => Enumerable.Range((n * shape.C + c) * shape.Area, shape.Area))];
         ReadOnlySpan<double> x = b.X(0), dy = b.DY;
-        double m = indices.Length, gamma = b.W(0)[c], beta = b.W(1)[c];
+        double m = indices.Length, gamma = Affine ? b.W(0)[c] : 1, beta = Affine ? b.W(1)[c] : 0;
 
         BoundedSum sumX = default, squares = default, sumDY = default, product = default;
         foreach (int i in indices)
             sumX += x[i];
-        double mean = b.Training ? sumX.Value / m : b.W(2)[c];
+        double mean = b.Training ? sumX.Value / m : b.W(MeanIndex)[c];
         foreach (int i in indices)
             squares += (x[i] - mean) * (x[i] - mean);
-        double variance = b.Training ? squares.Value / m : b.W(3)[c], s = 1 / Math.Sqrt(variance + Epsilon);
+        double variance = b.Training ? squares.Value / m : b.W(VarianceIndex)[c], s = 1 / Math.Sqrt(variance + Epsilon);
         foreach (int i in indices)
         {
             sumDY += dy[i];
@@ -239,20 +274,29 @@ public sealed record BatchNorm2d : Layer
                 + normalError * Math.Abs(products) / m + 4 * U * terms;
             b.DXBound(0)[i] = Math.Abs(gamma * s) * inner + Math.Abs(b.DX(0)[i]) * (rho + 2 * U);
         }
-        (b.DWBound(0)[c], b.DWBound(1)[c]) = (gammaError, betaError);
+        if (Affine)
+            (b.DWBound(0)[c], b.DWBound(1)[c]) = (gammaError, betaError);
         if (!b.Training)
             return;
 
-        double Running(double before, double batch, double error)
-            => Momentum * error + 4 * U * ((1 - Momentum) * Math.Abs(before) + Momentum * Math.Abs(batch));
-        b.BufferBound(2)[c] = Running(b.W(2)[c], mean, meanError);
+        double momentum = Momentum ?? 1 / b.Buffer(BatchesIndex)[0];
+        double Running(double before, double batch, double error) => momentum * error
+            + 4 * U * ((1 - momentum) * Math.Abs(before) + momentum * Math.Abs(batch))
+            + (Momentum is null ? U * momentum * Math.Abs(before - batch) : 0);
+        b.BufferBound(MeanIndex)[c] = Running(b.W(MeanIndex)[c], mean, meanError);
         double unbiased = m > 1 ? m / (m - 1) : 0;
-        b.BufferBound(3)[c] = m > 1 ? Running(b.W(3)[c], variance * unbiased, varianceError * unbiased) : 0;
+        b.BufferBound(VarianceIndex)[c] = m > 1 ? Running(b.W(VarianceIndex)[c], variance * unbiased, varianceError * unbiased) : 0;
+    }
+
+    private static BatchNorm2d Make(AttributeValues values)
+    {
+        float momentum = values.Get(s_momentum);
+        return new(float.IsNaN(momentum) ? null : momentum, values.Get(s_epsilon), values.Get(s_affine));
     }
 
     private static LayerExample Random(RandomDraw draw) => new("bn",
-        new BatchNorm2d(draw.Of(0.1f, 0.3f, 1f), draw.Of(1e-5f, 1e-3f)), draw.Batch(),
-        draw.OneIn(5) ? Shape.Vector(draw.Channels()) : draw.Shape());
+        new BatchNorm2d(draw.OneIn(4) ? null : draw.Of(0.1f, 0.3f, 1f), draw.Of(1e-5f, 1e-3f), !draw.OneIn(4)),
+        draw.Batch(), draw.OneIn(5) ? Shape.Vector(draw.Channels()) : draw.Shape());
 
     private static LayerExample LargeMap(RandomDraw draw)
     {

@@ -18,6 +18,10 @@ public enum ParameterRole
 
     /// <summary>A running variance: a buffer that the forward pass updates, initially 1.</summary>
     RunningVariance,
+
+    /// <summary>The number of batches that running statistics are averages of: a buffer that the forward pass
+    /// increments, initially 0.</summary>
+    BatchCount,
 }
 
 /// <summary>Defaults that depend on the role of a parameter.</summary>

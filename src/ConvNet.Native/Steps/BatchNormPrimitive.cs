@@ -30,9 +30,8 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     public override void RunAgain(Lowering plan, Slot y)
     {
         Slot x = plan.X(this);
-        Slot[] parameters = [.. Operation.Node.Parameters.Take(2).Select(plan.Parameters.Values)];
         plan.Add(new BatchNormAgain(Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor),
-            new Epilogue(activation: Operation.Activation), x, parameters, _mean!, _inverse!, y),
+            new Epilogue(activation: Operation.Activation), x, Scale(plan), Shift(plan), _mean!, _inverse!, y),
             Choice.OnePass("recomputed from the stored statistics, which saves memory at little cost"));
     }
 
@@ -42,15 +41,16 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot x = plan.X(this), y = plan.Y(this);
         var epilogue = new Epilogue(add: Operation.Sums ? plan.X(this, 1) : null, activation: Operation.Activation);
         cn_batch_norm norm = Describe(x.Tensor, y.Tensor, x.Tensor, y.Tensor);
-        Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
+        Slot? scale = Scale(plan), shift = Shift(plan);
+        Slot mean = Of(plan, ParameterRole.RunningMean)!, variance = Of(plan, ParameterRole.RunningVariance)!;
         if (plan.Pass.Kind != PassKind.Training || Operation.IsFrozen)
         {
-            plan.Add(new BatchNormInfer(norm, epilogue, x, parameters, y), Choice.OnePass());
+            plan.Add(new BatchNormInfer(norm, epilogue, x, scale, shift, mean, variance, y), Choice.OnePass());
             return;
         }
-        (_mean, _inverse) = (new Slot(parameters[0].Floats), new Slot(parameters[0].Floats));
-        plan.Add(new BatchNormForward(norm, epilogue, x, plan.Statistics(this), parameters, y, _mean, _inverse,
-            Workspace(plan, norm)),
+        (_mean, _inverse) = (new Slot(mean.Floats), new Slot(mean.Floats));
+        plan.Add(new BatchNormForward(norm, epilogue, x, plan.Statistics(this), scale, shift, y, _mean, _inverse, mean,
+            variance, Of(plan, ParameterRole.BatchCount), Workspace(plan, norm)),
             new Choice("statistics of rows, of chunks of samples, of all, then y",
                 "the size of the work determines the chunks, which are combined in order"));
     }
@@ -68,14 +68,13 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         Slot x = plan.X(this), dx = plan.DX(this) ?? new Slot(x.Tensor, plan.Pass.BatchSize);
         cn_batch_norm norm = Describe(x.Tensor, Y, dx.Tensor, dy.Tensor);
         var epilogue = new Epilogue(activation: TakesSlope ? Operation.Slope : default);
-        Slot[] parameters = [.. Operation.Node.Parameters.Select(plan.Parameters.Values)];
-        // dx requires both sums. That of a frozen parameter goes to temporary memory.
-        Slot Gradient(Parameter parameter) => plan.Trains(parameter)
+        // dx requires both sums. That of a parameter that is frozen or absent goes to temporary memory.
+        Slot Gradient(ParameterRole role) => ParameterOf(role) is { } parameter && plan.Trains(parameter)
             ? plan.Parameters.Gradient(parameter)
-            : new Slot(plan.Parameters.Values(parameter).Floats);
-        Slot dscale = Gradient(Operation.Node.Parameters[0]), dshift = Gradient(Operation.Node.Parameters[1]);
-        plan.Add(new BatchNormBackward(norm, epilogue, x, dy, parameters, _mean!, _inverse!, dx, dscale, dshift,
-            Workspace(plan, norm)),
+            : new Slot(_mean!.Floats);
+        Slot dscale = Gradient(ParameterRole.Scale), dshift = Gradient(ParameterRole.Bias);
+        plan.Add(new BatchNormBackward(norm, epilogue, x, dy, Scale(plan), Shift(plan), _mean!, _inverse!, dx, dscale,
+            dshift, Workspace(plan, norm)),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its channel"));
     }
 
@@ -84,12 +83,21 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
     {
         if (plan.DX(this) is not { } dx)
             return;
-        IReadOnlyList<Parameter> parameters = Operation.Node.Parameters;
-        Slot scale = plan.Parameters.Values(parameters[0]), variance = plan.Parameters.Values(parameters[3]),
-            zeros = new(scale.Floats, SlotOwner.Pass);
+        Slot variance = Of(plan, ParameterRole.RunningVariance)!,
+            zeros = new(variance.Floats, SlotOwner.Pass);
         plan.Add(new BatchNormInfer(Describe(dy.Tensor, dx.Tensor, dy.Tensor, dx.Tensor), new Epilogue(), dy,
-            [scale, zeros, zeros, variance], dx), Choice.OnePass("frozen: the statistics do not depend on x"));
+            Scale(plan), null, zeros, variance, dx), Choice.OnePass("frozen: the statistics do not depend on x"));
     }
+
+    private Parameter? ParameterOf(ParameterRole role)
+        => Operation.Node.Parameters.SingleOrDefault(parameter => parameter.Role == role);
+
+    private Slot? Of(Lowering plan, ParameterRole role)
+        => ParameterOf(role) is { } parameter ? plan.Parameters.Values(parameter) : null;
+
+    private Slot? Scale(Lowering plan) => Of(plan, ParameterRole.Scale);
+
+    private Slot? Shift(Lowering plan) => Of(plan, ParameterRole.Bias);
 
     private cn_batch_norm Describe(cn_tensor x, cn_tensor y, cn_tensor dx, cn_tensor dy) => new()
     {
@@ -98,7 +106,7 @@ internal sealed class BatchNormPrimitive(Operation operation, BatchNorm2d layer)
         y = y,
         dx = dx,
         dy = dy,
-        momentum = layer.Momentum,
+        momentum = layer.Momentum ?? 0,
     };
 
     private static Slot? Workspace(Lowering plan, cn_batch_norm norm)
@@ -116,53 +124,59 @@ internal sealed unsafe class RowStatistics(Slot x, Slot statistics) : Step(x, st
 }
 
 /// <summary>Computes y from x with the batch statistics and an optional residual input, and updates the running
-/// statistics.</summary>
+/// statistics. If there is a count of batches, it is incremented, and its inverse is the momentum.</summary>
 internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot statistics,
-    Slot[] parameters, Slot y, Slot mean, Slot inverse, Slot? workspace)
-    : Step([x, statistics, .. parameters, .. epilogue.Slots, y, mean, inverse, workspace])
+    Slot? scale, Slot? shift, Slot y, Slot mean, Slot inverse, Slot runningMean, Slot runningVariance, Slot? batches,
+    Slot? workspace)
+    : Step([x, statistics, scale, shift, .. epilogue.Slots, y, mean, inverse, runningMean, runningVariance, batches,
+        workspace])
 {
     /// <inheritdoc/>
     public override void Bind() => epilogue.Bind();
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_forward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, statistics.Pointer,
-            parameters[0].Pointer, parameters[1].Pointer, y.Pointer, mean.Pointer, inverse.Pointer,
-            parameters[2].Pointer, parameters[3].Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+    {
+        cn_batch_norm current = batches is null ? norm : norm with { momentum = 1 / ++*batches.Pointer };
+        cn_batch_norm_forward(run.Context, current, epilogue.Pointer, run.N, x.Pointer, statistics.Pointer,
+            scale.Address(), shift.Address(), y.Pointer, mean.Pointer, inverse.Pointer, runningMean.Pointer,
+            runningVariance.Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+    }
 }
 
 /// <summary>Recomputes y from x in the backward pass.</summary>
-internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot[] parameters,
+internal sealed unsafe class BatchNormAgain(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot? scale, Slot? shift,
     Slot mean, Slot inverse, Slot y)
-    : Step([x, .. parameters, mean, inverse, y])
+    : Step([x, scale, shift, mean, inverse, y])
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Forward;
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_apply(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, parameters[0].Pointer,
-            parameters[1].Pointer, mean.Pointer, inverse.Pointer, y.Pointer).ThrowIfFailed();
+        => cn_batch_norm_apply(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, scale.Address(), shift.Address(),
+            mean.Pointer, inverse.Pointer, y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Computes y from x with the running statistics and an optional residual input.</summary>
-internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot[] parameters, Slot y)
-    : Step([x, .. parameters, .. epilogue.Slots, y])
+internal sealed unsafe class BatchNormInfer(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot? scale, Slot? shift,
+    Slot mean, Slot variance, Slot y)
+    : Step([x, scale, shift, mean, variance, .. epilogue.Slots, y])
 {
     /// <inheritdoc/>
     public override void Bind() => epilogue.Bind();
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_infer(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, parameters[0].Pointer,
-            parameters[1].Pointer, parameters[2].Pointer, parameters[3].Pointer, y.Pointer).ThrowIfFailed();
+        => cn_batch_norm_infer(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, scale.Address(), shift.Address(),
+            mean.Pointer, variance.Pointer, y.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Computes dx and the gradients of scale and shift from x and dy. dy is first multiplied by the slope of the
 /// fused activation.</summary>
-internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot dy,
-    Slot[] parameters, Slot mean, Slot inverse, Slot dx, Slot dscale, Slot dshift, Slot? workspace)
-    : Step([x, dy, .. parameters, mean, inverse, dx, dscale, dshift, workspace])
+internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epilogue, Slot x, Slot dy, Slot? scale,
+    Slot? shift, Slot mean, Slot inverse, Slot dx, Slot dscale, Slot dshift, Slot? workspace)
+    : Step([x, dy, scale, shift, mean, inverse, dx, dscale, dshift, workspace])
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
@@ -170,6 +184,6 @@ internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epil
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
-            parameters[0].Pointer, parameters[1].Pointer, mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Pointer,
-            dshift.Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+            scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(), dshift.Address(),
+            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }

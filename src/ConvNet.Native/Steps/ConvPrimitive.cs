@@ -292,20 +292,24 @@ internal sealed unsafe class FoldNorm(ParameterStore parameters, Node conv, Node
     public override void Run(in Run run)
     {
         float[] weights = Values(conv.Parameters[0]);
-        float[] gamma = Values(norm.Parameters[0]), beta = Values(norm.Parameters[1]),
-            mean = Values(norm.Parameters[2]), variance = Values(norm.Parameters[3]);
-        float[] earlier = conv.Parameters.Count > 1 ? Values(conv.Parameters[1]) : new float[gamma.Length];
+        float[]? gamma = Values(ParameterRole.Scale), beta = Values(ParameterRole.Bias);
+        float[] mean = Values(ParameterRole.RunningMean)!, variance = Values(ParameterRole.RunningVariance)!;
+        float[]? earlier = conv.Parameters.Count > 1 ? Values(conv.Parameters[1]) : null;
         double epsilon = ((BatchNorm2d)norm.Layer!).Epsilon;
-        int filter = weights.Length / gamma.Length;
-        for (int k = 0; k < gamma.Length; k++)
+        int filter = weights.Length / mean.Length;
+        for (int k = 0; k < mean.Length; k++)
         {
-            double scale = gamma[k] / Math.Sqrt(variance[k] + epsilon);
+            double scale = (gamma?[k] ?? 1) / Math.Sqrt(variance[k] + epsilon);
             foreach (ref float weight in weights.AsSpan(k * filter, filter))
                 weight = (float)(weight * scale);
-            bias.Pointer[k] = (float)((earlier[k] - mean[k]) * scale + beta[k]);
+            bias.Pointer[k] = (float)(((earlier?[k] ?? 0) - mean[k]) * scale + (beta?[k] ?? 0));
         }
         packing.Pack(run.Context, weights, w.Pointer);
     }
+
+    // Null if the normalisation has no parameter of this role.
+    private float[]? Values(ParameterRole role)
+        => norm.Parameters.SingleOrDefault(p => p.Role == role) is { } found ? Values(found) : null;
 
     private float[] Values(Parameter parameter)
     {

@@ -48,7 +48,7 @@ internal abstract record RunningStatistics(BatchNorm2d Norm) : Defective(Norm)
 
     private void Update<T>(Span<T> running, T[] before, T bias) where T : unmanaged, IFloatingPointIeee754<T>
     {
-        T momentum = T.CreateChecked(Norm.Momentum);
+        T momentum = T.CreateChecked(Norm.Momentum!.Value);
         for (int c = 0; c < before.Length; c++)
             running[c] = Updated(before[c], (running[c] - (T.One - momentum) * before[c]) / momentum, bias);
     }
@@ -58,7 +58,7 @@ internal abstract record RunningStatistics(BatchNorm2d Norm) : Defective(Norm)
 internal sealed record BiasedVariance(BatchNorm2d Norm) : RunningStatistics(Norm)
 {
     protected override T Updated<T>(T before, T batch, T bias)
-        => before + T.CreateChecked(Norm.Momentum) * (batch - batch * bias - before);
+        => before + T.CreateChecked(Norm.Momentum!.Value) * (batch - batch * bias - before);
 }
 
 /// <summary>The momentum is always 0.1.</summary>
