@@ -3,14 +3,15 @@ using static TorchSharp.torch;
 
 namespace ConvNet;
 
-/// <summary>Torch's fused optimisers, which update all parameters of a group in one call, and optimisers that torch
-/// lacks, in C#.</summary>
+/// <summary>Torch's optimisers, which update all parameters of a group in one call, and optimisers that torch lacks, in
+/// C#.</summary>
 /// <remarks>
 /// TorchSharp's optimisers create three or more <see cref="Scalar"/> objects for each parameter at every step and leave
 /// them to the garbage collector. Each takes only a few bytes of native memory, but they lie between the activations,
 /// so glibc cannot merge free memory across them. The heap of a resnet20 grew from 0.4 to 1.4 GB in 200 steps. The
 /// fused kernels, which <c>torch.optim</c> calls with <c>fused=True</c>, take their options as numbers. TorchSharp has
-/// no methods for them. A script calls them, and reads the gradients without an object for each.
+/// no methods for them. A script calls them, and reads the gradients without an object for each. Optimisers without a
+/// fused kernel call the same operations on lists of tensors as <c>torch.optim</c> with <c>foreach=True</c>.
 /// </remarks>
 internal abstract class GroupOptimizer : optim.Optimizer
 {
@@ -18,30 +19,88 @@ internal abstract class GroupOptimizer : optim.Optimizer
     // script creates it from a slice. The parser requires a newline after the last line.
     private static readonly Lazy<jit.CompilationUnit> s_script = new(() => jit.compile("""
         def sgd(parameters: List[Tensor], momentum_buffers: List[Tensor], lr: float, weight_decay: float,
-                momentum: float, nesterov: bool) -> None:
+                momentum: float, dampening: float, nesterov: bool, is_first_step: bool) -> None:
             gradients = [parameter.grad for parameter in parameters]
             if momentum == 0.0:
                 momentum_buffers = momentum_buffers[:0]
             torch._fused_sgd_(parameters, gradients, momentum_buffers, weight_decay=weight_decay, momentum=momentum,
-                              lr=lr, dampening=0.0, nesterov=nesterov, maximize=False, is_first_step=False,
-                              grad_scale=None, found_inf=None)
+                              lr=lr, dampening=dampening, nesterov=nesterov, maximize=False,
+                              is_first_step=is_first_step, grad_scale=None, found_inf=None)
 
-        def adam(parameters: List[Tensor], exp_avgs: List[Tensor], exp_avg_sqs: List[Tensor], step: Tensor, lr: float,
-                 weight_decay: float, beta1: float, beta2: float, eps: float) -> None:
+        def adam(parameters: List[Tensor], exp_avgs: List[Tensor], exp_avg_sqs: List[Tensor],
+                 max_exp_avg_sqs: List[Tensor], step: Tensor, lr: float, weight_decay: float, beta1: float,
+                 beta2: float, eps: float, amsgrad: bool) -> None:
             gradients = [parameter.grad for parameter in parameters]
             step.add_(1)
-            torch._fused_adam_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0], [step for p in parameters],
-                               lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=eps, amsgrad=False,
-                               maximize=False, grad_scale=None, found_inf=None)
+            if not amsgrad:
+                max_exp_avg_sqs = max_exp_avg_sqs[:0]
+            torch._fused_adam_(parameters, gradients, exp_avgs, exp_avg_sqs, max_exp_avg_sqs,
+                               [step for p in parameters], lr=lr, beta1=beta1, beta2=beta2,
+                               weight_decay=weight_decay, eps=eps, amsgrad=amsgrad, maximize=False,
+                               grad_scale=None, found_inf=None)
 
-        def adamw(parameters: List[Tensor], exp_avgs: List[Tensor], exp_avg_sqs: List[Tensor], step: Tensor, lr: float,
-                  weight_decay: float, beta1: float, beta2: float, eps: float) -> None:
+        def adamw(parameters: List[Tensor], exp_avgs: List[Tensor], exp_avg_sqs: List[Tensor],
+                  max_exp_avg_sqs: List[Tensor], step: Tensor, lr: float, weight_decay: float, beta1: float,
+                  beta2: float, eps: float, amsgrad: bool) -> None:
             gradients = [parameter.grad for parameter in parameters]
             step.add_(1)
-            torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, parameters[:0],
+            if not amsgrad:
+                max_exp_avg_sqs = max_exp_avg_sqs[:0]
+            torch._fused_adamw_(parameters, gradients, exp_avgs, exp_avg_sqs, max_exp_avg_sqs,
                                 [step for p in parameters], lr=lr, beta1=beta1, beta2=beta2,
-                                weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False,
+                                weight_decay=weight_decay, eps=eps, amsgrad=amsgrad, maximize=False,
                                 grad_scale=None, found_inf=None)
+
+        def decayed(parameters: List[Tensor], weight_decay: float) -> List[Tensor]:
+            gradients = [parameter.grad for parameter in parameters]
+            if weight_decay != 0.0:
+                gradients = torch._foreach_add(gradients, parameters, alpha=weight_decay)
+            return gradients
+
+        def nadam(parameters: List[Tensor], exp_avgs: List[Tensor], exp_avg_sqs: List[Tensor], gradient_rate: float,
+                  mean_rate: float, keep: float, weight_decay: float, beta1: float, beta2: float,
+                  bias_correction2: float, eps: float) -> None:
+            if keep != 1.0:
+                torch._foreach_mul_(parameters, keep)
+            gradients = decayed(parameters, weight_decay)
+            torch._foreach_lerp_(exp_avgs, gradients, 1.0 - beta1)
+            torch._foreach_mul_(exp_avg_sqs, beta2)
+            torch._foreach_addcmul_(exp_avg_sqs, gradients, gradients, 1.0 - beta2)
+            divisors = torch._foreach_div(exp_avg_sqs, bias_correction2)
+            torch._foreach_sqrt_(divisors)
+            torch._foreach_add_(divisors, eps)
+            torch._foreach_addcdiv_(parameters, gradients, divisors, -gradient_rate)
+            torch._foreach_addcdiv_(parameters, exp_avgs, divisors, -mean_rate)
+
+        def rmsprop(parameters: List[Tensor], square_avgs: List[Tensor], momentum_buffers: List[Tensor],
+                    grad_avgs: List[Tensor], lr: float, weight_decay: float, alpha: float, eps: float,
+                    momentum: float, centered: bool) -> None:
+            gradients = decayed(parameters, weight_decay)
+            torch._foreach_mul_(square_avgs, alpha)
+            torch._foreach_addcmul_(square_avgs, gradients, gradients, 1.0 - alpha)
+            if centered:
+                torch._foreach_lerp_(grad_avgs, gradients, 1.0 - alpha)
+                divisors = torch._foreach_addcmul(square_avgs, grad_avgs, grad_avgs, -1.0)
+                torch._foreach_clamp_min_(divisors, 0.0)
+                torch._foreach_sqrt_(divisors)
+            else:
+                divisors = torch._foreach_sqrt(square_avgs)
+            torch._foreach_add_(divisors, eps)
+            if momentum > 0.0:
+                torch._foreach_mul_(momentum_buffers, momentum)
+                torch._foreach_addcdiv_(momentum_buffers, gradients, divisors, 1.0)
+                torch._foreach_add_(parameters, momentum_buffers, alpha=-lr)
+            else:
+                torch._foreach_addcdiv_(parameters, gradients, divisors, -lr)
+
+        def adagrad(parameters: List[Tensor], sums: List[Tensor], lr: float, weight_decay: float, initial: float,
+                    eps: float) -> None:
+            gradients = decayed(parameters, weight_decay)
+            torch._foreach_addcmul_(sums, gradients, gradients, 1.0)
+            divisors = torch._foreach_add(sums, initial)
+            torch._foreach_sqrt_(divisors)
+            torch._foreach_add_(divisors, eps)
+            torch._foreach_addcdiv_(parameters, gradients, divisors, -lr)
 
         """));
 
@@ -86,16 +145,45 @@ internal abstract class GroupOptimizer : optim.Optimizer
     }
 
     /// <summary>Returns stochastic gradient descent, with or without momentum.</summary>
-    public static GroupOptimizer Sgd(IReadOnlyList<OptimizerGroup> groups, double momentum, bool nesterov)
-        => new FusedSgd(groups, momentum, nesterov);
+    public static GroupOptimizer Sgd(IReadOnlyList<OptimizerGroup> groups, Sgd rule)
+        => new Scripted("sgd", groups, [rule.Momentum > 0 ? 0 : -1], group => [group.LearningRate,
+            group.WeightDecay, (double)rule.Momentum, (double)rule.Dampening, rule.Nesterov, group.Context.Step == 1]);
 
     /// <summary>Returns Adam, which adds the weight decay to the gradient.</summary>
-    public static GroupOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
-        => new FusedAdam("adam", groups, beta1, beta2, epsilon);
+    public static GroupOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, Adam rule)
+        => new Scripted("adam", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate, group.WeightDecay,
+            rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
 
     /// <summary>Returns AdamW, which applies the weight decay separately from the gradient.</summary>
-    public static GroupOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
-        => new FusedAdam("adamw", groups, beta1, beta2, epsilon);
+    public static GroupOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, AdamW rule)
+        => new Scripted("adamw", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate, group.WeightDecay,
+            rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
+
+    /// <summary>Returns Adam with Nesterov momentum.</summary>
+    public static GroupOptimizer NAdam(IReadOnlyList<OptimizerGroup> groups, NAdam rule)
+        => new Scripted("nadam", groups, [0, 1], group =>
+        {
+            (double ofGradient, double ofMean) = rule.Factors(group.Context);
+            bool decoupled = rule.DecoupledWeightDecay;
+            return [ofGradient, ofMean, decoupled ? DecoupledDecay.Factor(group.Context) : 1.0,
+                decoupled ? 0.0 : group.WeightDecay, rule.Beta1, rule.Beta2,
+                1 - Math.Pow(rule.Beta2, group.Context.Step), rule.Epsilon];
+        });
+
+    /// <summary>Returns RMSprop.</summary>
+    public static GroupOptimizer RmsProp(IReadOnlyList<OptimizerGroup> groups, RmsProp rule)
+    {
+        int IndexOf(string state) => Enumerable.Range(0, rule.StateNames.Count)
+            .FirstOrDefault(index => rule.StateNames[index] == state, -1);
+        return new Scripted("rmsprop", groups, [0, IndexOf("momentum_buffer"), IndexOf("grad_avg")],
+            group => [group.LearningRate, group.WeightDecay, rule.Smoothing, rule.Epsilon, (double)rule.Momentum,
+                rule.Centered]);
+    }
+
+    /// <summary>Returns Adagrad.</summary>
+    public static GroupOptimizer Adagrad(IReadOnlyList<OptimizerGroup> groups, Adagrad rule)
+        => new Scripted("adagrad", groups, [0], group => [rule.RateAt(group.Context), group.WeightDecay,
+            (double)rule.InitialAccumulator, rule.Epsilon]);
 
     /// <summary>Returns an optimiser that runs any update rule in C#, on the memory of the tensors.</summary>
     public static GroupOptimizer InCSharp(IReadOnlyList<OptimizerGroup> groups, Optimizer rule)
@@ -106,15 +194,12 @@ internal abstract class GroupOptimizer : optim.Optimizer
     {
         using IDisposable noGrad = no_grad();
         foreach (Group group in _groups)
-        {
-            using Scalar rate = group.LearningRate;
-            Move(group, rate);
-        }
+            Move(group);
         return null!;       // without a closure there is no loss, as in TorchSharp's own
     }
 
     /// <summary>Updates the parameters of a group.</summary>
-    protected abstract void Move(Group group, Scalar rate);
+    protected abstract void Move(Group group);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -124,50 +209,42 @@ internal abstract class GroupOptimizer : optim.Optimizer
         base.Dispose(disposing);
     }
 
-    private sealed class FusedSgd : GroupOptimizer
+    /// <summary>Calls a function of the script with the parameters, their state, and further arguments.</summary>
+    private sealed class Scripted : GroupOptimizer
     {
-        private readonly Scalar _momentum;
-        private readonly bool _nesterov;
+        private readonly string _function;
+        private readonly Func<Group, object[]> _arguments;
+        private readonly int[] _states;
 
-        public FusedSgd(IReadOnlyList<OptimizerGroup> groups, double momentum, bool nesterov) : base(groups)
-        {
-            (_momentum, _nesterov) = (momentum, nesterov);
-            Array.ForEach(_groups, group => group.MakeState(momentum == 0 ? 0 : 1));
-        }
-
-        protected override void Move(Group group, Scalar rate) => s_script.Value.invoke(
-            "sgd", group.Parameters, group.State.Length == 0 ? group.Parameters : group.State[0], rate,
-                group.WeightDecay, _momentum, _nesterov);
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-                _momentum.Dispose();
-            base.Dispose(disposing);
-        }
-    }
-
-    private sealed class FusedAdam : GroupOptimizer
-    {
-        private readonly string _rule;
-        private readonly Scalar _beta1, _beta2, _epsilon;
-
-        public FusedAdam(string rule, IReadOnlyList<OptimizerGroup> groups, double beta1, double beta2, double epsilon)
+        /// <summary>Creates the optimiser.</summary>
+        /// <param name="function">The function.</param>
+        /// <param name="groups">The groups of parameters.</param>
+        /// <param name="states">For each list of state that the function takes, the index in the names of the state; -1
+        /// for a list that it does not use.</param>
+        /// <param name="arguments">The arguments after the lists: tensors, numbers and flags.</param>
+        public Scripted(string function, IReadOnlyList<OptimizerGroup> groups, int[] states,
+            Func<Group, object[]> arguments)
             : base(groups)
         {
-            (_rule, _beta1, _beta2, _epsilon) = (rule, beta1, beta2, epsilon);
-            Array.ForEach(_groups, group => group.MakeState(2));
+            (_function, _states, _arguments) = (function, states, arguments);
+            int names = states.Max() + 1;
+            Array.ForEach(_groups, group => group.MakeState(names));
         }
 
-        protected override void Move(Group group, Scalar rate) => s_script.Value.invoke(
-            _rule, group.Parameters, group.State[0], group.State[1], group.Step, rate, group.WeightDecay, _beta1,
-                _beta2, _epsilon);
-
-        protected override void Dispose(bool disposing)
+        protected override void Move(Group group)
         {
-            if (disposing)
-                Array.ForEach([_beta1, _beta2, _epsilon], option => option.Dispose());
-            base.Dispose(disposing);
+            object[] arguments = _arguments(group);
+            object[] numbers = [.. arguments.Select(argument => argument is double number ? (Scalar)number : argument)];
+            try
+            {
+                s_script.Value.invoke(_function, [group.Parameters,
+                    .. _states.Select(index => index < 0 ? group.Parameters : group.State[index]), .. numbers]);
+            }
+            finally
+            {
+                foreach (Scalar number in numbers.OfType<Scalar>())
+                    number.Dispose();
+            }
         }
     }
 
@@ -199,7 +276,7 @@ internal abstract class GroupOptimizer : optim.Optimizer
             }
         }
 
-        protected override void Move(Group group, Scalar rate)
+        protected override void Move(Group group)
         {
             for (int i = 0; i < group.Parameters.Length; i++)
             {
@@ -236,7 +313,7 @@ internal abstract class GroupOptimizer : optim.Optimizer
         /// <summary>The number of steps taken.</summary>
         public Tensor Step { get; } = zeros([], ScalarType.Float32, CPU).DetachFromDisposeScope();
 
-        public Scalar WeightDecay { get; } = (double)group.Options.WeightDecay;
+        public double WeightDecay => group.Options.WeightDecay;
 
         public double LearningRate { get; set; }
 
@@ -269,7 +346,6 @@ internal abstract class GroupOptimizer : optim.Optimizer
             foreach (Tensor state in State.SelectMany(tensors => tensors).Concat(StateInOne))
                 state.Dispose();
             Step.Dispose();
-            WeightDecay.Dispose();
         }
     }
 }

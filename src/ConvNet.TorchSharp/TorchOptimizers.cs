@@ -17,14 +17,17 @@ internal static class TorchOptimizers
     public delegate GroupOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
 
     /// <summary>Returns whether torch has an optimiser with this rule. Any other rule runs in C#.</summary>
-    public static bool HasKernel(Optimizer optimizer) => optimizer is Sgd or Adam or AdamW;
+    public static bool HasKernel(Optimizer optimizer) => optimizer is Sgd or Adam or AdamW or NAdam or RmsProp or Adagrad;
 
     /// <summary>Returns the factory of the optimiser with this rule: torch's own, or one in C#.</summary>
     public static Maker Of(Optimizer optimizer) => optimizer switch
     {
-        Sgd sgd => groups => GroupOptimizer.Sgd(groups, sgd.Momentum, sgd.Nesterov),
-        Adam adam => groups => GroupOptimizer.Adam(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
-        AdamW adam => groups => GroupOptimizer.AdamW(groups, adam.Beta1, adam.Beta2, adam.Epsilon),
+        Sgd sgd => groups => GroupOptimizer.Sgd(groups, sgd),
+        Adam adam => groups => GroupOptimizer.Adam(groups, adam),
+        AdamW adam => groups => GroupOptimizer.AdamW(groups, adam),
+        NAdam nadam => groups => GroupOptimizer.NAdam(groups, nadam),
+        RmsProp rmsProp => groups => GroupOptimizer.RmsProp(groups, rmsProp),
+        Adagrad adagrad => groups => GroupOptimizer.Adagrad(groups, adagrad),
         _ => groups => GroupOptimizer.InCSharp(groups, optimizer),
     };
 }

@@ -37,6 +37,10 @@ internal readonly record struct Bounded(double Value, double Error)
         return Rounded(root, a.Error == 0 ? 0 : a.Error / (root + least));
     }
 
+    /// <summary>The larger number.</summary>
+    public static Bounded Max(Bounded a, Bounded b)
+        => new(Math.Max(a.Value, b.Value), Math.Max(a.Error, b.Error));
+
     // What is below the normal numbers of float32 is rounded to the spacing there.
     private static Bounded Rounded(double value, double error)
         => new(value, error + (Unit * (Math.Abs(value) + error)) + (value == 0 ? 0 : float.Epsilon));

@@ -14,6 +14,7 @@ internal sealed class EvalVerb : Verb
     private readonly Option<string> _load, _data, _backend, _precision;
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
+    private readonly Option<bool> _averaged;
 
     public EvalVerb() : base("eval", "Measures the accuracy of a saved model on test images.", "eval --load "
         + "digits.safetensors --data digits")
@@ -31,6 +32,7 @@ internal sealed class EvalVerb : Verb
         _precision = PrecisionOption();
         _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
         _threads = ThreadsOption();
+        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -47,7 +49,10 @@ internal sealed class EvalVerb : Verb
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
-        saved.CopyTo(network);
+        if (command.GetValue(_averaged))
+            saved.CopyAveragesTo(network);
+        else
+            saved.CopyTo(network);
 
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; "
             + $"{BackendText.Of(backend.Info)}");

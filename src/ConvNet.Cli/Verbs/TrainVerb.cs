@@ -18,12 +18,18 @@ internal sealed class TrainVerb : Verb
     private const int DefaultWorkers = 1;
     private const string DefaultModel = "digits";
 
-    private readonly Option<string> _data, _backend, _precision, _loss, _schedule;
+    private readonly Option<string> _data, _backend, _precision, _loss;
     private readonly Option<string?> _model, _save, _load, _weights;
     private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
     private readonly Option<bool> _flip;
     private readonly Option<string[]> _freeze;
     private readonly OptimizerOptions _optimizer = new();
+    private readonly ScheduleOptions _schedule = new();
+
+    private readonly DeclaredOptions<WeightAveraging> _average = new("--average", "average-",
+        WeightAveraging.BuiltIn.Declarations, kind => WeightAveraging.BuiltIn.Make(kind.Kind),
+        none: "the weights are not averaged");
+
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
 
@@ -31,7 +37,8 @@ internal sealed class TrainVerb : Verb
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
         "train --report training.html",
-        "train --optimizer adamw --lr 0.002",
+        "train --optimizer adamw --lr 0.002 --warmup 2",
+        "train --schedule step --schedule-size 5 --average ema",
         "train --data fashion-mnist --flip --crop 2",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
@@ -53,7 +60,8 @@ internal sealed class TrainVerb : Verb
         _freeze = Several("--freeze", "Parameters that are not trained, as conv1.weight or 'conv1.*' (* stands for any "
             + "characters, ? for one). A layer of such parameters alone runs as in inference. A resumed training "
             + "keeps its frozen parameters.", "PATTERN");
-        _schedule = Kind("--schedule", LearningRateSchedule.BuiltIn.Declarations);
+        foreach (Option option in _schedule.All.Append(_average.Kind).Concat(_average.Attributes))
+            Add(option);
         _flip = Flag("--flip", "Mirror a random half of the training images left to right in every epoch.");
         _crop = Number("--crop", "Shift every training image at random by up to N pixels, and fill with zeros.", 0,
             NumberRanges.Whole(0, ushort.MaxValue), "N");
@@ -122,16 +130,26 @@ internal sealed class TrainVerb : Verb
         ModelSummary summary = ModelSummary.Of(graph);
         Tables.Write(terminal.People, summary);
         var losses = new List<double>();
-        TrainingResult result = Train(terminal, network, training, train, test, losses, progress =>
-        {
-            if (save is null)
-                return;
-            SavedModel.Save(save, network, normalization, training: training with { Progress = progress });
-            terminal.Wrote(save);
-        });
+        TrainingResult result = Train(terminal, network, training, train, test, losses,
+            averages =>
+            {
+                if (training.Progress.Averaged > 0)
+                    saved!.LoadAveragesInto(averages);
+            },
+            (progress, averages) =>
+            {
+                if (save is null)
+                    return;
+                SavedModel.Save(save, network, normalization, training: training with { Progress = progress },
+                    averages: averages);
+                terminal.Wrote(save);
+            });
         terminal.People.Write(Tables.Of(result.Test!));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
             + $"{result.Test.Count:N0})");
+        if (result.Averaged is { } averaged)
+            terminal.People.WriteLine($"averaged weights: test accuracy {averaged.Accuracy:0.00%} "
+                + $"({averaged.Correct:N0} of {averaged.Count:N0})");
         if (save is not null)
             terminal.People.WriteLine($"saved to {save}");
         var document = new
@@ -149,6 +167,7 @@ internal sealed class TrainVerb : Verb
             epochs = result.Epochs.Select(
                 e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
             testAccuracy = result.Test.Accuracy,
+            averagedTestAccuracy = result.Averaged?.Accuracy,
             notFinite = result.Test.NotFinite,
         };
         terminal.WriteJson(document);
@@ -162,9 +181,10 @@ internal sealed class TrainVerb : Verb
         return result.Test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
     }
 
-    // Saves after every epoch, and when the training is interrupted between two steps.
+    // Saves after every epoch, at the end, and when the training is interrupted between two steps.
     private static TrainingResult Train(Terminal terminal, IExecutable network, SavedTraining training,
-        DataLoader train, DataLoader test, List<double> losses, Action<TrainingProgress> save)
+        DataLoader train, DataLoader test, List<double> losses, Action<AveragedWeights> load,
+        Action<TrainingProgress, AveragedWeights?> save)
         => TrainProgress.Show(terminal, training.Options, options =>
         {
             Trainer? trainer = null;
@@ -177,18 +197,23 @@ internal sealed class TrainVerb : Verb
                 },
                 OnEpoch = epoch =>
                 {
-                    save(trainer!.Progress);
+                    save(trainer!.Progress, trainer.Averages);
                     options.OnEpoch?.Invoke(epoch);
                 },
             });
+            if (trainer.Averages is not null)
+                load(trainer.Averages);
             try
             {
-                return trainer.Train(train, test, training.Progress, terminal.Cancellation);
+                TrainingResult result = trainer.Train(train, test, training.Progress, terminal.Cancellation);
+                if (trainer.Averages is { Count: > 0, Averaging.ReestimatesStatistics: true })
+                    save(trainer.Progress, trainer.Averages);
+                return result;
             }
             catch (OperationCanceledException)
             {
                 if (losses.Count > 0)
-                    save(trainer.Progress);
+                    save(trainer.Progress, trainer.Averages);
                 throw;
             }
         });
@@ -235,11 +260,13 @@ internal sealed class TrainVerb : Verb
         new(_loss.Name, training.Spec.Losses[0].Loss.Declaration!.Kind),
         new(_epochs.Name, $"{training.Options.Epochs}"),
         new(_batch.Name, $"{training.Spec.BatchSize}"),
-        new(_schedule.Name, training.Options.Schedule.Declaration!.Kind),
         new(_seed.Name, $"{(int)training.Spec.Seed}"),
         new(_freeze.Name, frozen.Length == 0 ? "none" : string.Join(", ", frozen)),
         new("Transforms", string.Join(", ", training.Loader.Transforms)),
-        .. OptimizerOptions.Facts(training.Spec.Optimizer, training.Options.LearningRate)
+        .. _optimizer.Facts(training.Spec.Optimizer, training.Options.LearningRate)
+            .Concat(_schedule.Facts(training.Options.Schedule))
+            .Concat(training.Options.Averaging is { Declaration: { } kind } averaging
+                ? _average.Facts(averaging, kind) : [])
             .Select(fact => new Fact(fact.Name, fact.Value)),
     ];
 
@@ -280,10 +307,24 @@ internal sealed class TrainVerb : Verb
     {
         Epochs = Value(command, _epochs, goesOn?.Options.Epochs),
         LearningRate = _optimizer.LearningRate(command, goesOn?.Options.LearningRate),
-        Schedule = goesOn is null || IsGiven(command, _schedule)
-            ? LearningRateSchedule.BuiltIn.Make(command.GetValue(_schedule)!) : goesOn.Options.Schedule,
+        Schedule = _schedule.Of(command, goesOn?.Options.Schedule),
+        Averaging = Averaging(command, goesOn),
         StopAtNonFiniteLoss = goesOn?.Options.StopAtNonFiniteLoss ?? true,
     };
+
+    // A resumed training keeps its averaging, because the averages so far are those of its options.
+    private WeightAveraging? Averaging(ParseResult command, SavedTraining? goesOn)
+    {
+        if (goesOn is not null && !_average.IsGiven(command))
+            return goesOn.Options.Averaging;
+        Declaration<WeightAveraging>? kind = _average.KindOf(command);
+        if (kind is null)
+            _average.CheckNone(command);
+        WeightAveraging? averaging = kind is null ? null : _average.Of(command, null, kind);
+        return goesOn is null || averaging == goesOn.Options.Averaging ? averaging : throw new ArgumentException(
+            $"The saved training has another averaging than {_average.Kind.Name} and its options. Omit them, or start a "
+            + "new training with --weights.");
+    }
 
     private ulong Seed(ParseResult command, SavedTraining? goesOn) => goesOn is null || IsGiven(command, _seed)
         ? unchecked((ulong)command.GetValue(_seed)) : goesOn.Spec.Seed;

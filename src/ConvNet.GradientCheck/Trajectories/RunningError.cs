@@ -54,6 +54,9 @@ internal readonly partial struct RunningError
         ? Exact((float)value)
         : new(value, BoundedSum.UnitRoundoff * Math.Abs(value) + float.Epsilon, Math.Abs(value), NotDyadic);
 
+    /// <summary>Creates a number whose error bound is known from elsewhere.</summary>
+    public static RunningError Within(double value, double error) => new(value, error, Math.Abs(value), NotDyadic);
+
     /// <summary>Returns the number as it is stored between two steps. The terms that it was computed from can no longer
     /// be put in another order.</summary>
     public RunningError Stored() => new(Value, Error, Math.Abs(Value), Error == 0 ? FinenessOf(Value) : NotDyadic);

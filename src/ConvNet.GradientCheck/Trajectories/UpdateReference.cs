@@ -4,7 +4,8 @@ namespace ConvNet.GradientChecking;
 /// for each value.</summary>
 /// <remarks>
 /// The rule itself is run, over <see cref="RunningError"/>. A value whose bound is lost, at a branch that the errors
-/// leave open, is left out. Of a large parameter of an elementwise rule, the first and the last values are followed and
+/// leave open, is left out. A rule that declares an error of its own (<see cref="Optimizer.NormwiseError"/>) is run in double
+/// precision instead. Of a large parameter of an elementwise rule, the first and the last values are followed and
 /// a sample of those between.
 /// </remarks>
 internal sealed class UpdateReference
@@ -29,7 +30,7 @@ internal sealed class UpdateReference
     public UpdateReference(Optimizer optimizer, Parameter parameter, float[] w, float[][] state)
     {
         (_optimizer, _parameter) = (optimizer, parameter);
-        _sample = optimizer is ElementwiseOptimizer && parameter.Length > MostValues
+        _sample = optimizer.IsElementwise && parameter.Length > MostValues
             ? SampleOf(parameter.Length) : null;
         _w = Array.ConvertAll(Sampled(w), RunningError.Exact);
         _state = [.. state.SelectMany(values => Array.ConvertAll(Sampled(values), RunningError.Exact))];
@@ -47,6 +48,11 @@ internal sealed class UpdateReference
     /// <param name="gradient">The gradient.</param>
     public void Step(UpdateContext context, float[] gradient)
     {
+        if (_optimizer.NormwiseError(context, _parameter) is { } relative)
+        {
+            StepInDouble(context, gradient, relative);
+            return;
+        }
         RunningError[] g = Array.ConvertAll(Sampled(gradient), RunningError.Exact);
         int count = _optimizer.StateNames.Count;
         RunningError[] w = [.. _w], state = [.. _state];
@@ -58,8 +64,8 @@ internal sealed class UpdateReference
         {
             w.CopyTo(_w, 0);
             state.CopyTo(_state, 0);
-            if (_optimizer is ElementwiseOptimizer rule)
-                StepOneByOne(rule, context, g);
+            if (_optimizer.IsElementwise)
+                StepOneByOne(context, g);
             else
                 Array.Fill(_lost, true);
         }
@@ -87,9 +93,30 @@ internal sealed class UpdateReference
         return value.Stored();
     }
 
-    private void StepOneByOne(ElementwiseOptimizer rule, UpdateContext context, RunningError[] g)
+    // The state is a running mean, which rounds three times and adds the error that it had.
+    private void StepInDouble(UpdateContext context, float[] gradient, double relative)
     {
-        int count = rule.StateNames.Count, length = _w.Length;
+        const double Roundings = 4 * BoundedSum.UnitRoundoff;
+        double[] g = Array.ConvertAll(gradient, v => (double)v), w = Array.ConvertAll(_w, v => v.Value);
+        double[] state = Array.ConvertAll(_state, v => v.Value);
+        _optimizer.Move<double>(context, _parameter, g, w, new StateSpans<double>(state,
+            _optimizer.StateNames.Count));
+        double largest = 0;
+        for (int i = 0; i < w.Length; i++)
+            largest = Math.Max(largest, Math.Abs(w[i] - _w[i].Value));
+        for (int i = 0; i < w.Length; i++)
+            _w[i] = RunningError.Within(w[i], _w[i].Error + relative * largest + Roundings * Math.Abs(w[i]));
+        for (int i = 0; i < state.Length; i++)
+        {
+            double magnitude = Math.Abs(_state[i].Value) + Math.Abs(g[i % g.Length]);
+            _state[i] = state[i] == 0 && _state[i].Value == 0 ? RunningError.Exact(0)
+                : RunningError.Within(state[i], _state[i].Error + Roundings * magnitude);
+        }
+    }
+
+    private void StepOneByOne(UpdateContext context, RunningError[] g)
+    {
+        int count = _optimizer.StateNames.Count, length = _w.Length;
         var state = new RunningError[count];
         for (int i = 0; i < length; i++)
         {
@@ -97,7 +124,7 @@ internal sealed class UpdateReference
                 state[s] = _state[s * length + i];
             try
             {
-                rule.Update<RunningError>(context, g.AsSpan(i, 1), _w.AsSpan(i, 1),
+                _optimizer.Move<RunningError>(context, _parameter, g.AsSpan(i, 1), _w.AsSpan(i, 1),
                     new StateSpans<RunningError>(state, count));
             }
             catch (LostBoundException)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using ConvNet.Serialization;
+using ConvNet.Training;
 
 namespace ConvNet;
 
@@ -64,6 +65,10 @@ public abstract class AttributeDeclaration
     /// <summary>A short description; empty if the name is sufficient.</summary>
     public string Summary { get; private protected init; } = "";
 
+    /// <summary>The words of an attribute that is one of several, with their values; empty for other
+    /// attributes.</summary>
+    internal IReadOnlyList<KeyValuePair<string, object>> Choices { get; private init; } = [];
+
     /// <summary>The interval of a numeric attribute; null for other attributes.</summary>
     public NumberInterval? Interval { get; private protected init; }
 
@@ -76,11 +81,12 @@ public abstract class AttributeDeclaration
     /// <param name="multipleOf">Returns the number that the value must be a multiple of in a layer; 1 by
     /// default.</param>
     /// <param name="formerName">The name in files of earlier versions, if different.</param>
+    /// <param name="summary">A short description.</param>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<int> Integer<TOwner>(string name, Func<TOwner, int> get, int? otherwise = null,
         int least = 1, AttributeRole role = AttributeRole.Other, Func<TOwner, int>? multipleOf = null,
-        string? formerName = null)
+        string? formerName = null, string summary = "")
         => new(name, role, layer => get((TOwner)layer), otherwise, new()
         {
             TypeWord = "whole number",
@@ -93,7 +99,11 @@ public abstract class AttributeDeclaration
                 ? Smaller(get((TOwner)layer) / unit, Math.Max(1, least / unit)).Select(value => value * unit)
                 : Smaller(get((TOwner)layer), least),
             Drawer = draw => Math.Max(least, draw.Of(least, 1, 2, 3, 5, 8, 16, 17)),
-        }, formerName);
+        }, formerName)
+        {
+            Summary = summary,
+            Interval = NumberInterval.FromZero with { Least = least },
+        };
 
     /// <summary>Declares a real-valued attribute.</summary>
     /// <param name="name">The name in files.</param>
@@ -278,10 +288,12 @@ public abstract class AttributeDeclaration
     /// <param name="words">The words with their values.</param>
     /// <param name="otherwise">The default.</param>
     /// <param name="formerFlag">The flag in files of earlier versions, and the value it stands for.</param>
+    /// <param name="summary">A short description.</param>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="ArgumentException">The name is empty.</exception>
     public static AttributeDeclaration<T> Choice<TOwner, T>(string name, Func<TOwner, T> get,
-        IReadOnlyList<(string Word, T Value)> words, T otherwise, (string Name, T Value)? formerFlag = null)
+        IReadOnlyList<(string Word, T Value)> words, T otherwise, (string Name, T Value)? formerFlag = null,
+        string summary = "")
         where T : struct
     {
         string WordOf(T value)
@@ -317,8 +329,50 @@ public abstract class AttributeDeclaration
             SmallerIn = layer => get((TOwner)layer).Equals(otherwise) ? [] : [otherwise],
             Drawer = draw => draw.Of([.. words.Select(each => each.Value)]),
             Words = WordOf,
-        }, formerFlag?.Name);
+        }, formerFlag?.Name)
+        {
+            Summary = summary,
+            Choices = [.. words.Select(each => KeyValuePair.Create(each.Word, (object)each.Value))],
+        };
     }
+
+    /// <summary>Declares an attribute of times in ascending order.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a schedule.</param>
+    /// <param name="summary">A short description.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<Milestones> Times<TOwner>(string name, Func<TOwner, Milestones> get,
+        string summary = "")
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), null, new()
+        {
+            TypeWord = "milestones",
+            RangeWord = "whole numbers from 1, in ascending order",
+            IsInRange = value => value.Count > 0,
+            Reader = (json, at) => json.Optional(at) is null ? default(Milestones?)
+                : json.Checked(() => Milestones.Of(json.Ints(at))),
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                foreach (int time in value)
+                    json.WriteNumberValue(time);
+                json.WriteEndArray();
+            },
+            Schema = json =>
+            {
+                json.WriteString("type", "array");
+                json.WriteNumber("minItems", 1);
+                json.WriteStartObject("items");
+                WriteWhole(json, 1);
+                json.WriteEndObject();
+            },
+            SmallerIn = _ => [],
+            Drawer = draw => Milestones.Of(draw.Between(1, 3), draw.Between(4, 6)),
+            Words = value => $"{value}",
+        })
+        {
+            Summary = summary,
+        };
 
     /// <summary>Returns smaller numbers: the least, half, and one less.</summary>
     internal static IEnumerable<int> Smaller(int value, int least)

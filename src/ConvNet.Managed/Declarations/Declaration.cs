@@ -55,7 +55,7 @@ public class Declaration<T>
     /// </exception>
     public Declaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, T> make)
-        : this(kind, summary, attributes, make, "loss", "schedule", "transform")
+        : this(kind, summary, attributes, make, "loss", "schedule", "transform", "averaging")
     {
     }
 

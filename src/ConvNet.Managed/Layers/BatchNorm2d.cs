@@ -79,6 +79,9 @@ public sealed record BatchNorm2d : Layer
     private int BatchesIndex => MeanIndex + 2;
 
     /// <inheritdoc/>
+    public override float? StatisticsMomentum => Momentum;
+
+    /// <inheritdoc/>
     public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Single(inputs);
 
     /// <inheritdoc/>

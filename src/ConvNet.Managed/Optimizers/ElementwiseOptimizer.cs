@@ -46,6 +46,9 @@ public abstract record ElementwiseOptimizer : Optimizer
     }
 
     /// <inheritdoc/>
+    internal sealed override bool IsElementwise => true;
+
+    /// <inheritdoc/>
     internal sealed override void Move<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
         StateSpans<T> state) => Update(context, g, w, state);
 }

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace ConvNet;
 
 /// <summary>
@@ -63,24 +61,16 @@ public sealed record Lars : WholeParameterOptimizer
     public override void Update<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
         StateSpans<T> state)
     {
-        double norm = Norm<T>(w), divisor = Norm(g) + context.WeightDecay * norm;
-        double ratio = norm > 0 && divisor > 0 ? TrustCoefficient * norm / divisor : 1;
-        T rate = T.CreateChecked(context.LearningRate * ratio);
         T momentum = T.CreateChecked(Momentum), decay = T.CreateChecked(context.WeightDecay);
+        T norm = SquareSum<T>.Norm(w), divisor = SquareSum<T>.Norm(g) + decay * norm;
+        T rate = T.CreateChecked(context.LearningRate);
+        if (norm > T.Zero && divisor > T.Zero)
+            rate *= T.CreateChecked(TrustCoefficient) * norm / divisor;
         Span<T> v = state[0];
         for (int i = 0; i < w.Length; i++)
         {
             v[i] = momentum * v[i] + rate * (g[i] + decay * w[i]);
             w[i] -= v[i];
         }
-    }
-
-    // In double precision, so that the sum of squares cannot overflow as in float32.
-    private static double Norm<T>(ReadOnlySpan<T> values) where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        double squares = 0;
-        foreach (T value in values)
-            squares += double.CreateChecked(value) * double.CreateChecked(value);
-        return Math.Sqrt(squares);
     }
 }

@@ -54,7 +54,10 @@ public abstract record Optimizer
     {
         ArgumentNullException.ThrowIfNull(parameter);
         ParameterGroup? group = GroupOf(parameter);
-        return new ParameterOptions(group?.LearningRateFactor ?? 1, group?.WeightDecay ?? WeightDecay);
+        return new ParameterOptions(group?.LearningRateFactor ?? 1, group?.WeightDecay ?? WeightDecay)
+        {
+            Fallback = group?.Fallback ?? false,
+        };
     }
 
     /// <summary>Gets the group to which a parameter belongs; null if it belongs to none.</summary>
@@ -67,17 +70,21 @@ public abstract record Optimizer
     /// <exception cref="ArgumentNullException"><paramref name="graph"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// A pattern of a group matches no trainable parameter, or only parameters of preceding groups; the message
-    /// suggests similar names.
+    /// suggests similar names. Or a group asks for a fallback rule that the optimiser does not have.
     /// </exception>
     public virtual void CheckFor(Graph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
+        if (!HasFallback && Groups.FirstOrDefault(group => group.Fallback) is { } group)
+            throw new ArgumentException($"The parameter group of {string.Join(", ", group.Patterns)} asks for a "
+                + $"fallback rule, but {Kind} has one rule for all parameters. Set {nameof(ParameterGroup.Fallback)} "
+                + "only with an optimiser for matrices, such as muon.");
         var taken = new HashSet<Parameter>();
-        foreach (ParameterGroup group in Groups)
+        foreach (ParameterGroup each in Groups)
         {
-            foreach (string pattern in group.Patterns)
+            foreach (string pattern in each.Patterns)
                 CheckPattern(graph, pattern, taken);
-            taken.UnionWith(graph.Parameters.Where(p => group.Matches(p.Name)));
+            taken.UnionWith(graph.Parameters.Where(p => each.Matches(p.Name)));
         }
     }
 
@@ -91,8 +98,20 @@ public abstract record Optimizer
         StateSpans<T> state)
         where T : unmanaged, IFloatingPointIeee754<T>;
 
+    /// <summary>Whether a part of a parameter may be updated by itself, with zeros between its values.</summary>
+    internal abstract bool IsElementwise { get; }
+
+    /// <summary>Whether the rule has another one for the parameters that it is not made for.</summary>
+    internal virtual bool HasFallback => false;
+
     /// <summary>Whether the rule may throw in the middle of a step, because it is not part of this library.</summary>
-    internal bool MayThrow => GetType().Assembly != typeof(Optimizer).Assembly;
+    internal virtual bool MayThrow => GetType().Assembly != typeof(Optimizer).Assembly;
+
+    /// <summary>The largest error of a float32 update of a parameter, relative to the largest value of the exact
+    /// update; null if following the errors of the single operations gives a useful bound.</summary>
+    /// <param name="context">The step.</param>
+    /// <param name="parameter">The parameter.</param>
+    internal virtual double? NormwiseError(in UpdateContext context, Parameter parameter) => null;
 
     /// <summary>Validates a weight decay and returns it.</summary>
     internal static float CheckedDecay(float weightDecay, string name)

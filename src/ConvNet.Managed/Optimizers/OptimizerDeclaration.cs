@@ -15,7 +15,7 @@ public sealed class OptimizerDeclaration : Declaration<Optimizer>
     /// </exception>
     public OptimizerDeclaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, Optimizer> make)
-        : base(kind, summary, attributes, make, "optimizer", "groups")
+        : base(kind, summary, attributes, make, "optimizer", "groups", "lookahead")
     {
     }
 

@@ -11,7 +11,9 @@ public sealed class OptimizerSet : DeclarationSet<OptimizerDeclaration, Optimize
     }
 
     /// <summary>The optimisers of this library.</summary>
-    public static OptimizerSet BuiltIn { get; } = new([Sgd.Declared, Adam.Declared, AdamW.Declared, Lars.Declared]);
+    public static OptimizerSet BuiltIn { get; } = new([Sgd.Declared, Adam.Declared, AdamW.Declared,
+        NAdam.Declared, RmsProp.Declared, Adagrad.Declared, Lion.Declared, Lamb.Declared, Lars.Declared,
+        Muon.Declared]);
 
     /// <summary>Returns a set that contains this set and further kinds.</summary>
     /// <param name="declarations">The declarations of the optimisers.</param>

@@ -61,9 +61,14 @@ public sealed record ParameterGroup
     /// </remarks>
     public bool Frozen { get; init; }
 
+    /// <summary>Whether an optimiser with a rule for matrices, such as <see cref="Muon"/>, updates the group with the
+    /// rule that it uses for all other parameters.</summary>
+    public bool Fallback { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(ParameterGroup), (nameof(Patterns), Patterns),
-        (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay), (nameof(Frozen), Frozen));
+        (nameof(LearningRateFactor), LearningRateFactor), (nameof(WeightDecay), WeightDecay), (nameof(Frozen), Frozen),
+        (nameof(Fallback), Fallback));
 
     /// <summary>Gets the trainable parameters of a graph that patterns name, in the order of the graph.</summary>
     /// <param name="graph">The graph.</param>

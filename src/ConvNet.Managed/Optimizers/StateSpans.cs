@@ -43,6 +43,10 @@ public readonly ref struct StateSpans<T>
     /// <summary>The number of names.</summary>
     public int Count { get; }
 
+    /// <summary>Returns the spans of the first state names.</summary>
+    /// <param name="count">The number of names, at most <see cref="Count"/>.</param>
+    internal StateSpans<T> First(int count) => new(ref _first, _stride, _length, count);
+
     /// <summary>Gets the values of one state name.</summary>
     /// <param name="index">The index in <see cref="Optimizer.StateNames"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">The index is out of range.</exception>

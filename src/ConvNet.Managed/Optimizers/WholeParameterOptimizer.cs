@@ -25,6 +25,9 @@ public abstract record WholeParameterOptimizer : Optimizer
         where T : unmanaged, IFloatingPointIeee754<T>;
 
     /// <inheritdoc/>
+    internal sealed override bool IsElementwise => false;
+
+    /// <inheritdoc/>
     internal sealed override void Move<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
         StateSpans<T> state) => Update(context, parameter, g, w, state);
 }

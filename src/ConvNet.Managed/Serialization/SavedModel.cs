@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using ConvNet.Data;
+using ConvNet.Training;
 
 namespace ConvNet.Serialization;
 
@@ -11,7 +12,7 @@ namespace ConvNet.Serialization;
 /// (<see cref="GraphJson"/>) and <c>normalization</c>
 /// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). To resume training, it also contains
 /// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state in the form of a
-/// <see cref="TrainingState"/>.
+/// <see cref="TrainingState"/>, and the averages of the weights under names such as <c>conv1.weight/average</c>.
 /// </remarks>
 public sealed class SavedModel
 {
@@ -19,6 +20,7 @@ public sealed class SavedModel
 
     private readonly Dictionary<string, float[]> _values;
     private readonly TrainingState? _state;
+    private IReadOnlyList<NamedTensor> _averages = [];
 
     private SavedModel(Graph graph, Normalization? normalization, SavedTraining? training, TrainingState? state,
         Dictionary<string, float[]> values)
@@ -49,10 +51,11 @@ public sealed class SavedModel
     /// </param>
     /// <param name="training">The training, if it is to be resumed from the file. The state of the executable is then
     /// saved too, and saving needs memory for a copy of that state.</param>
+    /// <param name="averages">The averages of the weights; required if the training averages them.</param>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
-    /// <exception cref="ArgumentException">The training spec of the executable differs from that of the
-    /// training.</exception>
+    /// <exception cref="ArgumentException">The training spec of the executable differs from that of the training, or its
+    /// averages are missing.</exception>
     /// <exception cref="NotSupportedException">
     /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
     /// file.
@@ -60,9 +63,12 @@ public sealed class SavedModel
     /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void Save(string path, IExecutable executable, Normalization? normalization = null,
-        bool allowNonFinite = false, SavedTraining? training = null)
+        bool allowNonFinite = false, SavedTraining? training = null, AveragedWeights? averages = null)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        if (training?.Options.Averaging is not null && averages is null)
+            throw new ArgumentException("The training averages the weights. Pass the averages of its trainer.",
+                nameof(averages));
         if (training is not null && !training.Spec.Equals(executable.Spec))
             throw new ArgumentException("The training has another spec than the executable. Use that of the "
                 + "executable.",
@@ -80,7 +86,8 @@ public sealed class SavedModel
         }
         IEnumerable<(string Name, ReadOnlyMemory<float> Values)> tensors = state is null
             ? graph.Parameters.Select(parameter => ($"{parameter}", ValuesOf(parameter)))
-            : state.Tensors.Select(tensor => (NameOf(tensor), (ReadOnlyMemory<float>)tensor.Values));
+            : state.Tensors.Concat(training!.Options.Averaging is null ? [] : averages!.Save())
+                .Select(tensor => (NameOf(tensor), (ReadOnlyMemory<float>)tensor.Values));
         foreach ((string name, ReadOnlyMemory<float> values) in allowNonFinite ? [] : tensors)
         {
             if (Floats.IndexOfNonFinite(values.Span) is >= 0 and var bad)
@@ -167,10 +174,13 @@ public sealed class SavedModel
                         + $"Load with {nameof(allowNonFinite)}: true.");
             values[entry.Name] = read;
         }
-        TrainingState? state = training is null ? null : TrainingState.Of(header.Metadata,
-            [.. header.Tensors.Select(entry => new NamedTensor(entry.Name, entry.Dimensions, values[entry.Name]))],
-            path);
-        return new SavedModel(graph, normalization, training, state, values);
+        HashSet<string> averages = training?.Options.Averaging is null ? []
+            : [.. graph.Parameters.Select(AveragedWeights.NameOf)];
+        ILookup<bool, NamedTensor> tensors = header.Tensors.Select(entry => new NamedTensor(entry.Name, entry.Dimensions,
+            values[entry.Name])).ToLookup(tensor => averages.Contains(tensor.Name));
+        TrainingState? state = training is null ? null
+            : TrainingState.Of(header.Metadata, [.. tensors[false]], path);
+        return new SavedModel(graph, normalization, training, state, values) { _averages = [.. tensors[true]] };
     }
 
     // Before values are read: every parameter and state needs a tensor of its dimensions, and no other tensors may
@@ -207,7 +217,9 @@ public sealed class SavedModel
             .Concat(from parameter in graph.Parameters
                     where parameter.Trainable
                     from state in states
-                    select (TrainingState.NameOf(parameter, state), parameter));
+                    select (TrainingState.NameOf(parameter, state), parameter))
+            .Concat(training?.Options.Averaging is null ? []
+                : graph.Parameters.Select(parameter => (AveragedWeights.NameOf(parameter), parameter)));
     }
 
     private static string NameOf(NamedTensor tensor) => $"{tensor.Name} ({string.Join('×', tensor.Dimensions)})";
@@ -227,6 +239,32 @@ public sealed class SavedModel
             $"The file contains a model but no training. Use {nameof(CopyTo)} for its parameters."));
     }
 
+    /// <summary>Loads the averages of the weights into those of a trainer that resumes the training.</summary>
+    /// <param name="averages">The averages of an executable of <see cref="Graph"/>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="averages"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The file contains no averages.</exception>
+    public void LoadAveragesInto(AveragedWeights averages)
+    {
+        ArgumentNullException.ThrowIfNull(averages);
+        CheckAverages();
+        averages.Load(Training!.Progress.Averaged, _averages);
+    }
+
+    /// <summary>Copies the averages of the weights into an executable of <see cref="Graph"/>, or of another graph with the
+    /// same parameters.</summary>
+    /// <exception cref="InvalidOperationException">The file contains no averages, or its training has not averaged
+    /// yet.</exception>
+    /// <inheritdoc cref="CopyTo" path="/exception"/>
+    public void CopyAveragesTo(IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        CheckAverages();
+        if (Training!.Progress.Averaged == 0)
+            throw new InvalidOperationException("The training in the file has not averaged its weights yet. Use "
+                + $"{nameof(CopyTo)} for the weights themselves.");
+        Copy(executable, parameter => _values[AveragedWeights.NameOf(parameter)]);
+    }
+
     /// <summary>Copies the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
     /// parameters.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
@@ -234,6 +272,18 @@ public sealed class SavedModel
     public void CopyTo(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        Copy(executable, parameter => _values[parameter.Name]);
+    }
+
+    private void CheckAverages()
+    {
+        if (_averages.Count == 0)
+            throw new InvalidOperationException("The file contains no averages of the weights. They are saved with a "
+                + $"training that has {nameof(TrainerOptions.Averaging)}.");
+    }
+
+    private void Copy(IExecutable executable, Func<Parameter, float[]> valuesOf)
+    {
         IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
         if (parameters.Count != Graph.Parameters.Count)
             throw new ArgumentException($"The saved model has {Graph.Parameters.Count} parameters, but the graph "
@@ -245,7 +295,7 @@ public sealed class SavedModel
                     + $"{parameters[i]}. Use an executable of the same network.", nameof(executable));
         }
         foreach (Parameter parameter in parameters)
-            executable.Write(parameter, _values[parameter.Name]);
+            executable.Write(parameter, valuesOf(parameter));
     }
 
     private static byte[] Header(Graph graph, Normalization? normalization, SavedTraining? training, long step,

@@ -18,6 +18,9 @@ public sealed record TrainingKinds
     /// <summary>The learning rate schedules.</summary>
     public KindSet<LearningRateSchedule> Schedules { get; init; } = LearningRateSchedule.BuiltIn;
 
+    /// <summary>The ways to average weights.</summary>
+    public KindSet<WeightAveraging> Averagings { get; init; } = WeightAveraging.BuiltIn;
+
     /// <summary>The transforms.</summary>
     public KindSet<Transform> Transforms { get; init; } = Transform.BuiltIn;
 }
@@ -27,20 +30,30 @@ public sealed record TrainingKinds
 /// <code>{ "format": "convnet-training", "version": 1, "batchSize": 32, "seed": 1, "keepGradients": false,
 ///   "inputGradient": false, "loss": { "loss": "softmax", "perPixel": false },
 ///   "optimizer": { "optimizer": "sgd", "momentum": 0.9, "weightDecay": 0.0001, "nesterov": false,
-///     "groups": [{ "patterns": ["*.bias"], "learningRateFactor": 1, "weightDecay": 0 }] },
-///   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule": "cosine" }, "stopAtNonFiniteLoss": true,
+///     "dampening": 0, "lookahead": { "k": 5, "alpha": 0.5 }, "groups": [{ "patterns": ["*.bias"], "learningRateFactor": 1, "weightDecay": 0 }] },
+///   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule": "cosine", "minimum": 0, "length": 0,
+///     "unit": "epochs" }, "averaging": { "averaging": "ema", "decay": 0.999, "every": 1, "statistics": true },
+///   "stopAtNonFiniteLoss": true,
 ///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
 ///     { "transform": "horizontalFlip", "probability": 0.5 }, { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
-///     "correct": 120 } }</code>
+///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
 /// With several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A
-/// transform of one of several inputs has an "input". The transform <c>normalization</c> stands for the normalisation
+/// transform of one of several inputs has an "input". A schedule of several is { "schedule": "sequential", "milestones":
+/// [5], "unit": "epochs", "schedules": [...] }. The transform <c>normalization</c> stands for the normalisation
 /// of the saved model.
 /// </remarks>
 internal static class TrainingJson
 {
     private const string Format = "convnet-training", OfModel = "normalization";
+    private const string Sequence = "sequential";
     private const int Version = 1;
+
+    private static readonly AttributeDeclaration s_milestones
+        = AttributeDeclaration.Times<SequentialSchedule>("milestones", sequence => sequence.Milestones);
+
+    private static readonly AttributeDeclaration s_unit
+        = ScheduleAttributes.Unit<SequentialSchedule>(sequence => sequence.Unit);
 
     /// <summary>Writes a training.</summary>
     /// <exception cref="NotSupportedException">A part has no JSON form; the message names it.</exception>
@@ -55,7 +68,10 @@ internal static class TrainingJson
             WriteSpec(json, training.Spec);
             json.WriteNumber("epochs", training.Options.Epochs);
             json.WriteNumber("learningRate", training.Options.LearningRate);
-            WriteKind(json, "schedule", training.Options.Schedule, training.Options.Schedule.Declaration);
+            json.WritePropertyName("schedule");
+            WriteSchedule(json, training.Options.Schedule);
+            if (training.Options.Averaging is { } averaging)
+                WriteKind(json, "averaging", averaging, averaging.Declaration);
             json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
             WriteData(json, training, normalization);
             WriteProgress(json, training.Progress);
@@ -78,7 +94,9 @@ internal static class TrainingJson
         {
             Epochs = json.Int("epochs"),
             LearningRate = json.Number("learningRate", 0),
-            Schedule = ReadKind(json, "schedule", source, kinds.Schedules),
+            Schedule = ReadSchedule(new JsonReader(json.Required("schedule"), $"{source}, schedule"), kinds.Schedules),
+            Averaging = json.Optional("averaging") is null ? null
+                : ReadKind(json, "averaging", source, kinds.Averagings),
             StopAtNonFiniteLoss = json.Flag("stopAtNonFiniteLoss", true),
         };
         var data = new JsonReader(json.Required("data"), $"{source}, data");
@@ -106,12 +124,26 @@ internal static class TrainingJson
         json.WriteBoolean("keepGradients", spec.KeepGradients);
         json.WriteBoolean("inputGradient", spec.InputGradient);
         WriteLosses(json, spec.Losses);
-        OptimizerDeclaration declared = spec.Optimizer.Declaration ?? throw NoForm(spec.Optimizer);
+        WriteOptimizer(json, spec.Optimizer);
+    }
+
+    private static void WriteOptimizer(Utf8JsonWriter json, Optimizer optimizer)
+    {
+        var lookahead = optimizer as Lookahead;
+        Optimizer inner = lookahead?.Inner ?? optimizer;
+        OptimizerDeclaration declared = inner.Declaration ?? throw NoForm(inner);
         json.WriteStartObject("optimizer");
         json.WriteString("optimizer", declared.Kind);
-        declared.Write(json, spec.Optimizer);
+        declared.Write(json, inner);
+        if (lookahead is not null)
+        {
+            json.WriteStartObject("lookahead");
+            foreach (AttributeDeclaration attribute in Lookahead.Attributes)
+                attribute.Write(json, lookahead);
+            json.WriteEndObject();
+        }
         json.WriteStartArray("groups");
-        foreach (ParameterGroup group in spec.Optimizer.Groups)
+        foreach (ParameterGroup group in optimizer.Groups)
         {
             json.WriteStartObject();
             json.WriteStartArray("patterns");
@@ -123,10 +155,55 @@ internal static class TrainingJson
                 json.WriteNumber("weightDecay", decay);
             if (group.Frozen)
                 json.WriteBoolean("frozen", true);
+            if (group.Fallback)
+                json.WriteBoolean("fallback", true);
             json.WriteEndObject();
         }
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    /// <summary>Writes a schedule.</summary>
+    public static void WriteSchedule(Utf8JsonWriter json, LearningRateSchedule schedule)
+    {
+        json.WriteStartObject();
+        if (schedule is SequentialSchedule sequence)
+        {
+            json.WriteString("schedule", Sequence);
+            s_milestones.Write(json, sequence);
+            s_unit.Write(json, sequence);
+            json.WriteStartArray("schedules");
+            foreach (LearningRateSchedule each in sequence.Schedules)
+                WriteSchedule(json, each);
+            json.WriteEndArray();
+        }
+        else
+        {
+            Declaration<LearningRateSchedule> declared = schedule.Declaration ?? throw NoForm(schedule);
+            json.WriteString("schedule", declared.Kind);
+            declared.Write(json, schedule);
+        }
+        json.WriteEndObject();
+    }
+
+    /// <summary>Reads a schedule.</summary>
+    public static LearningRateSchedule ReadSchedule(JsonReader json, KindSet<LearningRateSchedule> kinds)
+    {
+        LearningRateSchedule read;
+        if (json.Text("schedule") == Sequence)
+        {
+            var milestones = (Milestones)s_milestones.Read(json)!;
+            var unit = (ScheduleUnit?)s_unit.Read(json);
+            LearningRateSchedule[] schedules = [.. json.List("schedules").Select((element, i)
+                => ReadSchedule(new JsonReader(element, json.PlaceOf($"schedules[{i}]")), kinds))];
+            read = json.Checked(() => new SequentialSchedule(schedules, milestones, unit ?? ScheduleUnit.Epochs));
+        }
+        else
+        {
+            read = kinds.Read(json);
+        }
+        json.RejectOthers();
+        return read;
     }
 
     // The results of the only output are written directly, those of several in a list.
@@ -155,7 +232,33 @@ internal static class TrainingJson
             }
             json.WriteEndArray();
         }
+        if (progress.Epochs.Count > 0)
+            WriteEpochs(json, progress.Epochs);
+        if (progress.Averaged > 0)
+            json.WriteNumber("averaged", progress.Averaged);
         json.WriteEndObject();
+    }
+
+    private static void WriteEpochs(Utf8JsonWriter json, IReadOnlyList<EpochResult> epochs)
+    {
+        json.WriteStartArray("epochs");
+        foreach (EpochResult epoch in epochs)
+        {
+            json.WriteStartObject();
+            WriteAsText(json, "loss", epoch.Loss);
+            if (epoch.TestAccuracy is { } accuracy)
+                json.WriteNumber("testAccuracy", accuracy);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static EpochResult ReadEpoch(JsonReader json)
+    {
+        var result = new EpochResult(FromText(json, "loss"),
+            json.Optional("testAccuracy") is null ? null : json.Double("testAccuracy"));
+        json.RejectOthers();
+        return result;
     }
 
     private static void WritePredictions(Utf8JsonWriter json, OutputProgress output)
@@ -174,10 +277,17 @@ internal static class TrainingJson
             : [.. json.List("outputs").Select((element, i) => ReadOutput(new JsonReader(element,
                 json.PlaceOf($"outputs[{i}]"))))];
         var position = new LoaderPosition(json.Int("epoch"), json.Int("batch"));
+        EpochResult[] epochs = [.. json.List("epochs").Select((element, i)
+            => ReadEpoch(new JsonReader(element, json.PlaceOf($"epochs[{i}]"))))];
+        ulong averaged = json.Long("averaged", 0);
         json.RejectOthers();
         if (position.Epoch < 1 || position.Batch < 0 || images < 0)
             throw json.Error("\"epoch\" must be at least 1, and all other numbers at least 0.");
-        return new TrainingProgress(position, images, lossSum, outputs);
+        return new TrainingProgress(position, images, lossSum, outputs)
+        {
+            Epochs = epochs,
+            Averaged = (long)Math.Min(averaged, long.MaxValue),
+        };
     }
 
     private static OutputProgress ReadOutput(JsonReader json)
@@ -247,16 +357,12 @@ internal static class TrainingJson
     /// <summary>Reads the properties of a specification.</summary>
     public static TrainingSpec ReadSpec(JsonReader json, string source, TrainingKinds kinds)
     {
-        var of = new JsonReader(json.Required("optimizer"), $"{source}, optimizer");
-        Optimizer optimizer = kinds.Optimizers.Read(of);
-        ParameterGroup[] groups = [.. of.List("groups")
-            .Select((element, i) => ReadGroup(new JsonReader(element, $"{source}, optimizer, groups[{i}]")))];
-        of.RejectOthers();
+        Optimizer optimizer = ReadOptimizer(new JsonReader(json.Required("optimizer"), $"{source}, optimizer"),
+            kinds.Optimizers);
         int batchSize = json.Int("batchSize");
         if (batchSize < 1)
             throw json.Error($"\"batchSize\" is {batchSize}; it must be at least 1.");
-        return new TrainingSpec(batchSize, ReadLosses(json, source, kinds),
-            optimizer with { Groups = groups })
+        return new TrainingSpec(batchSize, ReadLosses(json, source, kinds), optimizer)
         {
             Seed = json.Long("seed"),
             KeepGradients = json.Flag("keepGradients", true),
@@ -264,18 +370,41 @@ internal static class TrainingJson
         };
     }
 
+    /// <summary>Reads an optimiser with its groups.</summary>
+    public static Optimizer ReadOptimizer(JsonReader json, OptimizerSet kinds)
+    {
+        Optimizer optimizer = kinds.Read(json) with
+        {
+            Groups = [.. json.List("groups")
+                .Select((element, i) => ReadGroup(new JsonReader(element, json.PlaceOf($"groups[{i}]"))))],
+        };
+        if (json.Optional("lookahead") is { } around)
+        {
+            var own = new JsonReader(around, json.PlaceOf("lookahead"));
+            var values = new AttributeValues(from attribute in Lookahead.Attributes
+                                             let value = attribute.Read(own)
+                                             where value is not null
+                                             select KeyValuePair.Create(attribute, value));
+            optimizer = own.Checked(() => Lookahead.Of(optimizer, values));
+            own.RejectOthers();
+        }
+        json.RejectOthers();
+        return optimizer;
+    }
+
     private static ParameterGroup ReadGroup(JsonReader json)
     {
         string[] patterns = json.Texts("patterns");
         float factor = json.Number("learningRateFactor", 1);
         float? decay = json.Optional("weightDecay") is null ? null : json.Number("weightDecay", 0);
-        bool frozen = json.Flag("frozen", false);
+        bool frozen = json.Flag("frozen", false), fallback = json.Flag("fallback", false);
         json.RejectOthers();
         return json.Checked(() => new ParameterGroup(patterns)
         {
             LearningRateFactor = factor,
             WeightDecay = decay,
             Frozen = frozen,
+            Fallback = fallback,
         });
     }
 

@@ -59,7 +59,11 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
 /// <param name="Test">The evaluation after the last epoch; null without test images.</param>
 public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluation? Test)
 {
+    /// <summary>The evaluation of the averaged weights after the last epoch; null if there are none, or without test
+    /// images.</summary>
+    public Evaluation? Averaged { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingResult), (nameof(Epochs), Epochs),
-        (nameof(Test), Test));
+        (nameof(Test), Test), (nameof(Averaged), Averaged));
 }

@@ -16,6 +16,10 @@ public sealed record TrainerOptions
     /// <summary>The schedule of the learning rate.</summary>
     public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
+    /// <summary>How the weights are averaged; null if they are not. <see cref="Trainer.Averages"/> has the
+    /// averages.</summary>
+    public WeightAveraging? Averaging { get; init; }
+
     /// <summary>
     /// Whether a NaN or infinite loss stops the training with a <see cref="NonFiniteLossException"/>. At the end of an
     /// epoch, non-finite parameters, buffers and scores stop it too. A step with a non-finite loss is never applied; if
@@ -67,7 +71,13 @@ public sealed class Trainer
                 $"The schedule of the learning rate is null. Use one such as {nameof(ConstantSchedule)}.",
                     nameof(options));
         (_executable, _options) = (executable, options);
+        Averages = options.Averaging is { } averaging ? new AveragedWeights(executable, averaging) : null;
     }
+
+    /// <summary>The averages of the weights; null without <see cref="TrainerOptions.Averaging"/>.</summary>
+    /// <remarks>At the end of the training, they include the running statistics that have been estimated anew, if the
+    /// averaging asks for it.</remarks>
+    public AveragedWeights? Averages { get; }
 
     /// <summary>The progress of the training, before a step or after the last one.</summary>
     public TrainingProgress Progress { get; private set; } = TrainingProgress.Start;
@@ -105,6 +115,13 @@ public sealed class Trainer
                 + "more.",
                 nameof(from));
         CheckOutputs(Progress, binding);
+        CheckAverages();
+        bool followsTest = _options.Schedule.Metric == EpochMetric.TestAccuracy;
+        if (followsTest && test is null)
+            throw new ArgumentException("The schedule follows the test accuracy. Pass test samples.", nameof(test));
+        // The training was interrupted after the last step of an epoch and before its test.
+        if (followsTest && Progress is { Position.Batch: 0, Epochs: [.., { TestAccuracy: null }] })
+            NoteTest(AccuracyOf(Evaluation.Of(_executable, test!, cancellation)));
         var epochs = new List<EpochReport>();
         Evaluation? evaluation = null;
         while (Progress.Position.Epoch <= _options.Epochs)
@@ -112,11 +129,31 @@ public sealed class Trainer
             EpochReport report = TrainEpoch(train, binding, cancellation);
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
             report = report with { Test = evaluation, TestAccuracy = AccuracyOf(evaluation) };
+            NoteTest(report.TestAccuracy);
             epochs.Add(report);
             _options.OnEpoch?.Invoke(report);
         }
-        return new TrainingResult(epochs, evaluation);
+        return new TrainingResult(epochs, evaluation)
+        {
+            Averaged = Averages is not { Count: > 0 } || test is null ? null : Averages.Evaluate(test,
+                Averages.Averaging.ReestimatesStatistics ? train : null, cancellation),
+        };
     }
+
+    private void CheckAverages()
+    {
+        if ((Averages?.Count ?? 0) != Progress.Averaged)
+            throw new ArgumentException(Averages is null
+                ? "The training averages its weights, but the options have no averaging. Continue with the options that "
+                    + "it was started with."
+                : Invariant($"The training has averaged its weights {Progress.Averaged:N0} times, but the averages were ")
+                    + Invariant($"made {Averages.Count:N0} times. Load the averages of the training first."), "from");
+    }
+
+    private void NoteTest(double? accuracy) => Progress = Progress with
+    {
+        Epochs = [.. Progress.Epochs.SkipLast(1), Progress.Epochs[^1] with { TestAccuracy = accuracy }],
+    };
 
     private EpochReport TrainEpoch(DataLoader train, DataBinding binding, CancellationToken cancellation)
     {
@@ -130,10 +167,21 @@ public sealed class Trainer
             using (batch)
             {
                 long step = (long)train.BatchCount * (epoch - 1) + batch.Position.Batch;
-                float learningRate = RateOf(step, steps);
+                var point = new SchedulePoint(step, steps, train.BatchCount) { Results = done.Epochs };
+                float learningRate = RateOf(point);
                 double batchLoss = Step(batch, binding, learningRate, step);
                 done = After(done, batch, batchLoss, binding);
-                Progress = batch.Next.Epoch == epoch ? done : TrainingProgress.Start with { Position = batch.Next };
+                if (Averages is not null && Averages.Averaging.IsDue(point))
+                {
+                    Averages.Update();
+                    done = done with { Averaged = Averages.Count };
+                }
+                Progress = batch.Next.Epoch == epoch ? done : TrainingProgress.Start with
+                {
+                    Position = batch.Next,
+                    Epochs = [.. done.Epochs, new EpochResult(done.Loss, null)],
+                    Averaged = done.Averaged,
+                };
                 seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 _options.OnStep?.Invoke(new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
                     (done.Images - before) / seconds)
@@ -166,8 +214,13 @@ public sealed class Trainer
                 Correct = own.Correct + correct,
             };
         }
-        return new TrainingProgress(batch.Next, before.Images + batch.Count, before.LossSum + loss * batch.Count,
-            outputs);
+        return before with
+        {
+            Position = batch.Next,
+            Images = before.Images + batch.Count,
+            LossSum = before.LossSum + loss * batch.Count,
+            Outputs = outputs,
+        };
     }
 
     private string? NameOf(BoundOutput bound) => _executable.Graph.Outputs.Count == 1 ? null : bound.Output.Name;
@@ -191,13 +244,13 @@ public sealed class Trainer
     private static double? AccuracyOf(Evaluation? evaluation)
         => evaluation?.Outputs.OfType<ClassEvaluation>().ToArray() is [var only] ? only.Accuracy : null;
 
-    private float RateOf(long step, long steps)
+    private float RateOf(in SchedulePoint point)
     {
-        float rate = _options.Schedule.Rate(_options.LearningRate, step, steps);
+        float rate = (float)_options.Schedule.Rate(_options.LearningRate, point);
         return float.IsFinite(rate)
             ? rate
             : throw new InvalidOperationException($"The learning rate that {_options.Schedule.GetType().Name} returns "
-                + $"for step {step + 1:N0} of {steps:N0} is {rate}; it must be finite.");
+                + $"for step {point.Step + 1:N0} of {point.Steps:N0} is {rate}; it must be finite.");
     }
 
     private double Step(Batch batch, DataBinding binding, float learningRate, long step)

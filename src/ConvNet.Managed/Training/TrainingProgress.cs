@@ -17,16 +17,25 @@ public sealed record TrainingProgress(LoaderPosition Position, int Images, doubl
     /// <summary>The progress before the first step.</summary>
     public static TrainingProgress Start { get; } = new(LoaderPosition.Start, 0, 0, []);
 
+    /// <summary>The results of the epochs before this one, which a schedule may follow.</summary>
+    public IReadOnlyList<EpochResult> Epochs { get; init; } = [];
+
+    /// <summary>The number of times that the weights have been averaged (<see
+    /// cref="TrainerOptions.Averaging"/>).</summary>
+    public long Averaged { get; init; }
+
     /// <inheritdoc/>
     public bool Equals(TrainingProgress? other) => other is not null && Position == other.Position
-        && Images == other.Images && LossSum.Equals(other.LossSum) && Outputs.SequenceEqual(other.Outputs);
+        && Images == other.Images && LossSum.Equals(other.LossSum) && Outputs.SequenceEqual(other.Outputs)
+        && Epochs.SequenceEqual(other.Epochs) && Averaged == other.Averaged;
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Position, Images, LossSum, Outputs.Count);
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingProgress), (nameof(Position), Position),
-        (nameof(Images), Images), (nameof(LossSum), LossSum), (nameof(Outputs), Outputs));
+        (nameof(Images), Images), (nameof(LossSum), LossSum), (nameof(Outputs), Outputs), (nameof(Epochs), Epochs),
+        (nameof(Averaged), Averaged));
 
     /// <summary>The mean loss of the epoch so far.</summary>
     internal double Loss => LossSum / Images;
@@ -47,4 +56,18 @@ public readonly record struct OutputProgress(string? Output, double LossSum, lon
 {
     /// <summary>The fraction of correct predictions; null if the targets are values.</summary>
     internal double? Accuracy => Predictions > 0 ? (double)Correct / Predictions : null;
+}
+
+/// <summary>The results of a completed epoch.</summary>
+/// <param name="Loss">The mean loss over the training samples, each measured before the step that trained on
+/// it.</param>
+/// <param name="TestAccuracy">The accuracy over the test samples after the epoch; null if there is none.</param>
+public readonly record struct EpochResult(double Loss, double? TestAccuracy)
+{
+    /// <summary>One of the results.</summary>
+    /// <param name="metric">Which one.</param>
+    /// <exception cref="InvalidOperationException">There is no test accuracy.</exception>
+    public double this[EpochMetric metric] => metric == EpochMetric.Loss ? Loss
+        : TestAccuracy ?? throw new InvalidOperationException("The schedule follows the test accuracy, but the epoch "
+            + "has none. Train with test samples that are compared with classes, for one output.");
 }

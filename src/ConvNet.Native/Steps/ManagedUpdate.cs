@@ -7,8 +7,8 @@ namespace ConvNet.Native;
 /// copies.</summary>
 internal sealed unsafe class ManagedUpdate : IDisposable
 {
-    // Long parameters are split, because the length of a span is limited to 2^31 − 1.
-    private const int Run = 1 << 20;
+    // Parameters of an elementwise rule are split into runs, which the threads share.
+    private const int Run = 1 << 15;
 
     private readonly Optimizer _optimizer;
     private readonly cn_context _context;
@@ -22,25 +22,40 @@ internal sealed unsafe class ManagedUpdate : IDisposable
     public ManagedUpdate(Optimizer optimizer, IReadOnlyList<Parameter> parameters, cn_context context)
     {
         (_optimizer, _context, _names) = (optimizer, context, optimizer.StateNames.Count);
-        int longest = optimizer is ElementwiseOptimizer ? 0 : parameters.Select(p => p.Length).DefaultIfEmpty().Max();
+        int longest = optimizer.IsElementwise ? 0 : parameters.Select(p => p.Length).DefaultIfEmpty().Max();
         _plain = new NativeBlock((2L + _names) * longest, clear: false);
     }
 
-    /// <summary>Updates one parameter.</summary>
-    /// <param name="step">The context of the step.</param>
-    /// <param name="parameter">The parameter.</param>
-    /// <param name="packing">The packing of the parameter.</param>
-    /// <param name="memory">The memory of the parameter.</param>
-    public void Move(in UpdateContext step, Parameter parameter, Packing packing, in PackedParameter memory)
+    /// <summary>Updates parameters.</summary>
+    /// <param name="updates">The parameters.</param>
+    public void Move(IReadOnlyList<PackedUpdate> updates)
+    {
+        // A rule of the user's own need not be safe for several threads. Kernels that unpack run on several by
+        // themselves.
+        if (_optimizer.IsElementwise && !_optimizer.MayThrow && _context.threads > 1)
+        {
+            (PackedUpdate Update, long Start)[] runs = [.. updates.SelectMany(update => Starts(update)
+                .Select(start => (update, start)))];
+            Parallel.For(0, runs.Length, new ParallelOptions { MaxDegreeOfParallelism = _context.threads },
+                i => MoveRun(runs[i].Update, runs[i].Start));
+            return;
+        }
+        foreach (PackedUpdate update in updates)
+            Move(update);
+    }
+
+    private void Move(in PackedUpdate update)
     {
         try
         {
-            if (_optimizer is ElementwiseOptimizer)
-                MovePacked(step, parameter, packing.Floats, memory);
+            if (!_optimizer.IsElementwise)
+                MovePlain(update);
             else
-                MovePlain(step, parameter, packing, memory);
+                foreach (long start in Starts(update))
+                    MoveRun(update, start);
         }
-        catch (Exception error) when (FailurePlace.Note(error, $"{parameter.Name} ({_optimizer.GetType().Name})"))
+        catch (Exception error) when (FailurePlace.Note(error,
+            $"{update.Parameter.Name} ({_optimizer.GetType().Name})"))
         {
             throw;
         }
@@ -49,22 +64,28 @@ internal sealed unsafe class ManagedUpdate : IDisposable
     /// <summary>Frees the copies.</summary>
     public void Dispose() => _plain.Dispose();
 
-    private void MovePacked(in UpdateContext step, Parameter parameter, long floats, in PackedParameter memory)
+    private static IEnumerable<long> Starts(PackedUpdate update)
     {
-        for (long start = 0; start < floats; start += Run)
-        {
-            int length = (int)Math.Min(Run, floats - start);
-            StateSpans<float> state = State(memory.State + start, memory.Stride, length);
-            _optimizer.Move<float>(step, parameter, new ReadOnlySpan<float>(memory.Gradient + start, length),
-                new Span<float>(memory.Values + start, length), state);
-        }
+        for (long start = 0; start < update.Packing.Floats; start += Run)
+            yield return start;
+    }
+
+    private void MoveRun(in PackedUpdate update, long start)
+    {
+        PackedParameter memory = update.Memory;
+        int length = (int)Math.Min(Run, update.Packing.Floats - start);
+        StateSpans<float> state = State(memory.State + start, memory.Stride, length);
+        _optimizer.Move<float>(update.Context, update.Parameter,
+            new ReadOnlySpan<float>(memory.Gradient + start, length), new Span<float>(memory.Values + start, length),
+            state);
     }
 
     private StateSpans<float> State(float* first, long stride, int length)
         => new(ref Unsafe.AsRef<float>(first), (nint)stride, length, _names);
 
-    private void MovePlain(in UpdateContext step, Parameter parameter, Packing packing, in PackedParameter memory)
+    private void MovePlain(in PackedUpdate update)
     {
+        (UpdateContext step, Parameter parameter, Packing packing, PackedParameter memory) = update;
         int length = parameter.Length;
         Span<float> g = new(_plain.Pointer, length), w = new(_plain.Pointer + length, length);
         StateSpans<float> state = State(_plain.Pointer + 2L * length, length, length);
@@ -78,6 +99,14 @@ internal sealed unsafe class ManagedUpdate : IDisposable
             packing.Pack(_context, state[i], memory.State + i * memory.Stride);
     }
 }
+
+/// <summary>The update of a packed parameter.</summary>
+/// <param name="Context">The context of the step.</param>
+/// <param name="Parameter">The parameter.</param>
+/// <param name="Packing">The packing of the parameter.</param>
+/// <param name="Memory">The memory of the parameter.</param>
+internal readonly record struct PackedUpdate(UpdateContext Context, Parameter Parameter, Packing Packing,
+    PackedParameter Memory);
 
 /// <summary>The memory of a packed parameter.</summary>
 /// <param name="gradient">The gradient.</param>

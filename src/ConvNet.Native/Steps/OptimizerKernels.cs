@@ -9,14 +9,14 @@ internal static class OptimizerKernels
     /// kernel.</summary>
     public static cn_optimizer? Of(Optimizer optimizer) => optimizer switch
     {
-        Sgd sgd => new cn_optimizer
+        Sgd { Dampening: 0 } sgd => new cn_optimizer
         {
             kind = cn_optimizer_kind.CN_SGD,
             flags = sgd.Nesterov ? cn_optimizer_flags.CN_NESTEROV : cn_optimizer_flags.None,
             momentum = sgd.Momentum,
         },
-        Adam adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.None),
-        AdamW adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.CN_DECOUPLED),
+        Adam { AmsGrad: false } adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.None),
+        AdamW { AmsGrad: false } adam => OfAdam(adam.Beta1, adam.Beta2, adam.Epsilon, cn_optimizer_flags.CN_DECOUPLED),
         _ => null,
     };
 

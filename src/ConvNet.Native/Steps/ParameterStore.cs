@@ -355,15 +355,8 @@ internal sealed unsafe class ParameterStore : IDisposable
             KeepTrained();
         try
         {
-            foreach (GradientRegion region in (ReadOnlySpan<GradientRegion>)[_inside!, _apart!])
-            {
-                foreach (Parameter p in region.Parameters)
-                {
-                    var memory = new PackedParameter(Gradient(p).Pointer, Values(p).Pointer,
-                        State(0, _offsets[p.Index]), _trainedFloats);
-                    _managed!.Move(_options[p.Index].At(number, learningRate), p, _packings[p.Index], memory);
-                }
-            }
+            _managed!.Move([.. _inside!.Parameters.Concat(_apart!.Parameters).Select(p => new PackedUpdate(
+                _options[p.Index].At(number, learningRate), p, _packings[p.Index], MemoryOf(p)))]);
         }
         catch when (mayThrow)
         {
@@ -371,6 +364,9 @@ internal sealed unsafe class ParameterStore : IDisposable
             throw;
         }
     }
+
+    private PackedParameter MemoryOf(Parameter p)
+        => new(Gradient(p).Pointer, Values(p).Pointer, State(0, _offsets[p.Index]), _trainedFloats);
 
     // The state tensors are consecutive. Each covers all trainable parameters.
     private float* State(int index, long offset)

@@ -18,6 +18,15 @@ public sealed class UsageTests
     [TestCase("train", "--optimizer", "adam", "--beta2", "1")]
     [TestCase("train", "--optimizer", "adam", "--nesterov")]
     [TestCase("train", "--momentum", "0", "--nesterov")]
+    [TestCase("train", "--lookahead", "0")]
+    [TestCase("train", "--lookahead-alpha", "0.5")]
+    [TestCase("train", "--schedule", "multistep")]
+    [TestCase("train", "--schedule-milestones", "3,6")]
+    [TestCase("train", "--schedule", "multistep", "--schedule-milestones", "6,3")]
+    [TestCase("train", "--schedule", "plateau", "--schedule-metric", "height")]
+    [TestCase("train", "--warmup-start", "0.1")]
+    [TestCase("train", "--average-decay", "0.9")]
+    [TestCase("train", "--average", "swa", "--average-decay", "0.9")]
     [TestCase("train", "--loss", "l1")]
     [TestCase("train", "--data", "cats")]
     [TestCase("train", "--model", "vgg99")]
@@ -69,9 +78,10 @@ public sealed class UsageTests
         CommandLine.Run("train", "--epochs", "abc")
             .IsRefusedWith("--epochs is \"abc\"; it takes a whole number of at least 1.");
         CommandLine.Run("train", "--optimizer", "adma")
-            .IsRefusedWith("--optimizer is \"adma\"; it takes sgd, adam, adamw or lars.", "Did you mean \"adam\"");
+            .IsRefusedWith("--optimizer is \"adma\"; it takes sgd, adam, adamw, nadam, "
+                + "rmsprop, adagrad, lion, lamb, lars or muon.", "Did you mean \"adam\"");
         CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
-            "--beta1 is an option of adam and adamw; lars has --momentum, --weight-decay, --trust-coefficient.");
+            "--beta1 is an option of adam, adamw, nadam, lion, lamb and muon; lars has --momentum, --weight-decay, --trust-coefficient.");
         CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
             .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, for example 1E-08.");
         CommandLine.Run("train", "--save", "--epochs", "3")

@@ -88,6 +88,7 @@ public sealed class TrajectoryContract(BackendCase backend)
 
     private sealed record Halved : LearningRateSchedule
     {
-        public override float Rate(float initial, long step, long steps) => MathF.ScaleB(initial, -(int)step - 2);
+        public override double Rate(double initial, in SchedulePoint point)
+            => Math.ScaleB(initial, -(int)point.Step - 2);
     }
 }

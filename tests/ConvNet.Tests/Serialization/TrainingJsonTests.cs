@@ -82,14 +82,48 @@ public sealed class TrainingJsonTests
             Is.EqualTo(several));
         Assert.That(Loss.BuiltIn.Declarations.Select(each => Loss.BuiltIn.Make(each.Kind).GetType()),
             Is.EquivalentTo(Concrete(typeof(Loss))));
-        Assert.That(LearningRateSchedule.BuiltIn.Declarations
-            .Select(each => LearningRateSchedule.BuiltIn.Make(each.Kind).GetType()),
-            Is.EquivalentTo(Concrete(typeof(LearningRateSchedule))));
-        SavedTraining constant = s_training with
+        Assert.That(LearningRateSchedule.BuiltIn.Declarations.Select(each => each.Kind).Order(),
+            Is.EqualTo(Schedules.Select(schedule => schedule.Declaration?.Kind).OfType<string>().Order()));
+        Assert.That(Schedules.Select(each => each.GetType()), Is.EquivalentTo(Concrete(typeof(LearningRateSchedule))));
+        foreach (LearningRateSchedule schedule in Schedules)
         {
-            Options = s_training.Options with { Schedule = new ConstantSchedule() },
-        };
-        Assert.That(Read(Write(constant)).Options.Schedule, Is.EqualTo(new ConstantSchedule()));
+            SavedTraining made = s_training with { Options = s_training.Options with { Schedule = schedule } };
+            Assert.That(Read(Write(made)).Options.Schedule, Is.EqualTo(schedule));
+        }
+    }
+
+    private static IReadOnlyList<LearningRateSchedule> Schedules =>
+    [
+        new ConstantSchedule(), new StepSchedule(3, 0.5, ScheduleUnit.Steps), new MultiStepSchedule([2, 5]),
+        new ExponentialSchedule(0.75), new PolynomialSchedule(2, 4), new LinearSchedule(0.1, 2, 3),
+        new CosineSchedule(0.01, 7), new CosineRestartsSchedule(3, 2, 0.01),
+        new OneCycleSchedule(0.25, 10, 100, true, true), new PlateauSchedule(EpochMetric.TestAccuracy, 0.5, 1, 0.01,
+            true, 2, 1e-3, 1e-6),
+        new SequentialSchedule([new LinearSchedule(), new SequentialSchedule([new ConstantSchedule(),
+            new CosineSchedule()], [2], ScheduleUnit.Steps)], [5]),
+    ];
+
+    [Test]
+    public void AveragingAndTheResultsOfEpochsComeBack()
+    {
+        foreach (WeightAveraging averaging in (WeightAveraging[])[new ExponentialAveraging(0.99, 3, false),
+            new StochasticAveraging(0.5, 2)])
+        {
+            SavedTraining made = s_training with
+            {
+                Options = s_training.Options with { Averaging = averaging },
+                Progress = s_training.Progress with
+                {
+                    Averaged = 7,
+                    Epochs = [new EpochResult(0.1, 0.5), new EpochResult(double.NaN, null)],
+                },
+            };
+            SavedTraining read = Read(Write(made));
+            Assert.That(read.Options.Averaging, Is.EqualTo(averaging));
+            Assert.That(read.Progress, Is.EqualTo(made.Progress));
+        }
+        Assert.That(WeightAveraging.BuiltIn.Declarations.Select(each => WeightAveraging.BuiltIn.Make(each.Kind)
+            .GetType()), Is.EquivalentTo(Concrete(typeof(WeightAveraging))));
     }
 
     [Test]
@@ -99,14 +133,16 @@ public sealed class TrainingJsonTests
         Assert.That(Read(Write(made)).Progress.LossSum, Is.NaN);
     }
 
-    [TestCase("\"sgd\"", "\"sdg\"", "optimizer \"sdg\" is unknown; use one of sgd, adam, adamw, lars")]
+    [TestCase("\"sgd\"", "\"sdg\"", "optimizer \"sdg\" is unknown; use one of sgd, adam, adamw, nadam, rmsprop, "
+        + "adagrad, lion, lamb, lars, muon")]
     [TestCase("\"momentum\":0.5", "\"momentum\":1.5", "optimizer: sgd: momentum 1.5 is not in [0, 1)")]
     [TestCase("\"momentum\":0.5", "\"momentun\":0.5", "\"momentun\" is unknown")]
     [TestCase("\"batchSize\":12", "\"batchSize\":0", "\"batchSize\" is 0")]
     [TestCase("\"epoch\":3", "\"epoch\":0", "\"epoch\" must be at least 1")]
     [TestCase("\"lossSum\":\"0.5\"", "\"lossSum\":\"half\"", "\"lossSum\" is \"half\"")]
     [TestCase("\"crop\"", "\"cut\"", "transforms[0]: the transform \"cut\" is unknown; use one of horizontalFlip")]
-    [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; use one of cosine, constant")]
+    [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; use one of cosine, constant, step, "
+        + "multistep, exponential, polynomial, linear, cosine_restarts, one_cycle, plateau")]
     [TestCase("\"patterns\":[\"*\"]", "\"patterns\":[]", "groups[0]: A parameter group needs patterns")]
     [TestCase("\"version\":1", "\"version\":2", "version 2")]
     public void WhatIsWrongIsNamedWithItsPlace(string part, string wrong, string says)

@@ -83,7 +83,7 @@ public sealed class TrainerTests
                 byHand.TrainStep(batch.Inputs, batch.Targets, rates[step++]);
         }
         Assert.That(Weights(network), Is.EqualTo(Weights(byHand)).Within(1e-6f));
-        Assert.That(new ConstantSchedule().Rate(0.1f, 3, 4), Is.EqualTo(0.1f));
+        Assert.That(new ConstantSchedule().Rate(0.1f, new SchedulePoint(3, 4, 2)), Is.EqualTo(0.1f));
     }
 
     [Test]
@@ -359,7 +359,8 @@ public sealed class TrainerTests
 
     private sealed record NaNFromStep(long First) : LearningRateSchedule
     {
-        public override float Rate(float initial, long step, long steps) => step < First ? initial : float.NaN;
+        public override double Rate(double initial, in SchedulePoint point)
+            => point.Step < First ? initial : double.NaN;
     }
 
     /// <summary>A layer of one's own that goes wrong: y = √(−1).</summary>
