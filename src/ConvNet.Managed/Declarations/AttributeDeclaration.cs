@@ -249,7 +249,7 @@ public abstract class AttributeDeclaration
             RangeWord = $"[{least}, {most}]",
             IsInRange = value => value.H >= least && value.W >= least && value.H <= most && value.W <= most,
             Reader = (json, at) => json.Extent(at),
-            Writer = (json, at, value) => WriteNumbers(json, at, value.H, value.W),
+            Writer = (json, at, value) => WriteOneOrMore(json, at, value.H, value.W),
             Schema = json => WriteWholes(json, least, most, 2),
             SmallerIn = layer => Smaller(get((TOwner)layer), least),
             Drawer = draw => (least + draw.Below(3), least + draw.Below(3)),
@@ -271,7 +271,7 @@ public abstract class AttributeDeclaration
             Writer = (json, at, value) =>
             {
                 if (value.IsSymmetric)
-                    WriteNumbers(json, at, value.Top, value.Left);
+                    WriteOneOrMore(json, at, value.Top, value.Left);
                 else
                     WriteNumbers(json, at, value.Top, value.Left, value.Bottom, value.Right);
             },
@@ -433,13 +433,16 @@ public abstract class AttributeDeclaration
     private static void WriteFlag(Utf8JsonWriter json) => json.WriteString("type", "boolean");
 
     // Equal numbers are written as one.
+    private static void WriteOneOrMore(Utf8JsonWriter json, string at, params ReadOnlySpan<int> numbers)
+    {
+        if (numbers.ContainsAnyExcept(numbers[0]))
+            WriteNumbers(json, at, numbers);
+        else
+            json.WriteNumber(at, numbers[0]);
+    }
+
     private static void WriteNumbers(Utf8JsonWriter json, string at, params ReadOnlySpan<int> numbers)
     {
-        if (!numbers.ContainsAnyExcept(numbers[0]))
-        {
-            json.WriteNumber(at, numbers[0]);
-            return;
-        }
         json.WriteStartArray(at);
         foreach (int number in numbers)
             json.WriteNumberValue(number);
@@ -571,7 +574,7 @@ internal sealed class AttributeRules<T>
     public required Action<Utf8JsonWriter, string, T> Writer { get; init; }
 
     /// <summary>Writes the keywords of a JSON schema that describe a value.</summary>
-    public required Action<Utf8JsonWriter> Schema { get; init; }
+    public Action<Utf8JsonWriter> Schema { get; init; } = _ => { };
 
     /// <summary>Writes those of a value under the former name, if they differ.</summary>
     public Action<Utf8JsonWriter>? FormerSchema { get; init; }
