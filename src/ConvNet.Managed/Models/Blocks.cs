@@ -30,6 +30,33 @@ public static class Blocks
         return activation is null ? x : graph.Append(x, name, ("2", activation));
     }
 
+    /// <summary>Adds a squeeze-and-excitation block, which scales each channel by a factor that depends on the means of
+    /// all channels: y = x · gate(fc2(activation(fc1(mean of x)))).</summary>
+    /// <remarks><c>name.fc1</c> and <c>name.fc2</c> are 1×1 convolutions. Source: Hu et al., CVPR 2018.</remarks>
+    /// <param name="graph">The graph.</param>
+    /// <param name="x">The node to read.</param>
+    /// <param name="name">The name of the block.</param>
+    /// <param name="squeezed">The number of channels between the two convolutions.</param>
+    /// <param name="activation">The activation between the two convolutions.</param>
+    /// <param name="gate">The activation after the second convolution.</param>
+    /// <returns>The last node of the block, of the shape of <paramref name="x"/>.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">A layer does not accept its input, or a name is already in use.</exception>
+    public static Node SqueezeExcitation(Graph graph, Node x, string name, int squeezed, Layer activation, Layer gate)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        Node factors = graph.Append(x, name, ("avgpool", new GlobalAvgPool2d()), ("fc1", new Conv2d(squeezed, 1)),
+            ("activation", activation), ("fc2", new Conv2d(x.Shape.C, 1)), ("scale_activation", gate));
+        return graph.Add($"{name}.mul", new Multiply(), x, factors);
+    }
+
+    /// <summary>Returns the multiple of 8 nearest to a scaled number of channels, and at least 90% of it.</summary>
+    internal static int MultipleOf8(double channels)
+    {
+        int nearest = Math.Max(8, (int)(channels + 4) / 8 * 8);
+        return nearest < 0.9 * channels ? nearest + 8 : nearest;
+    }
+
     /// <summary>Returns a convolution without a bias whose padding keeps the size of a map at stride 1.</summary>
     internal static Conv2d Convolution(int channels, int kernelSize, int stride = 1, int groups = 1)
         => new(channels, kernelSize, stride, (kernelSize - 1) / 2, groups: groups, bias: false,

@@ -44,6 +44,9 @@ public static class BuiltInModels
         Large("densenet121", Huang, (input, classes) => DenseNet.Create(input, classes, [6, 12, 24, 16])),
         Large("mobilenet_v1", Howard, MobileNetV1.Create),
         Large("mobilenet_v2", Sandler, MobileNetV2.Create),
+        Large("mobilenet_v3_small", Howard3, MobileNetV3.Small),
+        Large("mobilenet_v3_large", Howard3, MobileNetV3.Large),
+        Large("efficientnet_b0", Tan, EfficientNet.B0),
         new("unet", new(1, 512, 512), 2, Ronneberger, (input, classes) => UNet.Create(input, classes)),
     }.ToDictionary(model => model.Name, StringComparer.Ordinal);
 

@@ -87,7 +87,7 @@ public sealed class AirbenchTests
         () => Airbench.WhiteningFilters(new float[length], s_shape), Throws.ArgumentException
             .With.Message.Contains("3×32×32 images"));
 
-    private static float[] Values(IExecutable net, string name)
+    private static float[] Values(NativePlan net, string name)
     {
         Parameter parameter = net.Graph.Parameters.Single(p => p.Name == name);
         float[] values = new float[parameter.Length];

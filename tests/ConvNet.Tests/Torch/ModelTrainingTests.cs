@@ -11,7 +11,7 @@ public sealed class ModelTrainingTests
 
     // One network of each family. Those with linear layers of a hundred million weights are left to other tests.
     private static IEnumerable<string> Names => BuiltInModels.All
-        .Where(model => model.Create(new Shape(model.Input.C, Size, Size), Classes).ParameterCount < 50_000_000)
+        .Where(model => model.Name != "googlenet_aux").Where(model => model.Create(new Shape(model.Input.C, Size, Size), Classes).ParameterCount < 50_000_000)
         .Select(model => model.Name);
 
     [TestCaseSource(nameof(Names))]
