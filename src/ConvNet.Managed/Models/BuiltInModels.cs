@@ -47,6 +47,7 @@ public static class BuiltInModels
         Large("mobilenet_v3_small", Howard3, MobileNetV3.Small),
         Large("mobilenet_v3_large", Howard3, MobileNetV3.Large),
         Large("efficientnet_b0", Tan, EfficientNet.B0),
+        Large("convnext_tiny", Liu, ConvNeXt.Tiny),
         new("unet", new(1, 512, 512), 2, Ronneberger, (input, classes) => UNet.Create(input, classes)),
     }.ToDictionary(model => model.Name, StringComparer.Ordinal);
 
