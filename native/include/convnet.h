@@ -271,6 +271,44 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
                                       float *dscale, float *dshift, void *workspace,
                                       int64_t workspace_bytes);
 
+/* ---- Normalisation of one sample, softmax --------------------------------------------------- */
+
+/* Bytes of the means of all sets, and of their inverse deviations: for each sample, of channels
+ * rounded up to blocks, or of pixels. The forward pass stores them for the backward pass. */
+CN_API int64_t cn_sample_norm_statistics_bytes(const cn_sample_norm *norm, int32_t n);
+
+/* The epilogue supports CN_ACTIVATE. */
+CN_API int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *norm,
+                                      const cn_epilogue *epilogue, int32_t n, const void *x,
+                                      const float *scale, const float *shift, void *y, float *mean,
+                                      float *inverse_std);
+
+/*
+ * The gradients; those that are NULL are not computed. The epilogue is that of the forward pass: dy
+ * is first multiplied by the slope, with y recomputed from x.
+ */
+CN_API int64_t cn_sample_norm_workspace_bytes(const cn_context *context, const cn_sample_norm *norm,
+                                              int32_t n);
+CN_API int32_t cn_sample_norm_backward(const cn_context *context, const cn_sample_norm *norm,
+                                       const cn_epilogue *epilogue, int32_t n, const void *x,
+                                       const void *dy, const float *scale, const float *shift,
+                                       const float *mean, const float *inverse_std, void *dx,
+                                       float *dscale, float *dshift, void *workspace,
+                                       int64_t workspace_bytes);
+
+CN_API int32_t cn_softmax_forward(const cn_context *context, const cn_softmax *softmax, int32_t n,
+                                  const void *x, void *y);
+CN_API int32_t cn_softmax_backward(const cn_context *context, const cn_softmax *softmax, int32_t n,
+                                   const void *y, const void *dy, void *dx);
+
+/* Workspace of both passes. */
+CN_API int64_t cn_lrn_workspace_bytes(const cn_context *context, const cn_lrn *lrn, int32_t n);
+CN_API int32_t cn_lrn_forward(const cn_context *context, const cn_lrn *lrn, int32_t n,
+                              const void *x, void *y, void *workspace, int64_t workspace_bytes);
+CN_API int32_t cn_lrn_backward(const cn_context *context, const cn_lrn *lrn, int32_t n,
+                               const void *x, const void *dy, void *dx, void *workspace,
+                               int64_t workspace_bytes);
+
 /* ---- Elementwise ---------------------------------------------------------------------------- */
 
 /* out = f(a) */

@@ -388,6 +388,46 @@ typedef struct cn_batch_norm {
   float momentum; /* 0..1 */
 } cn_batch_norm;
 
+/* ---- Normalisation of one sample, softmax --------------------------------------------------- */
+
+/*
+ * y = scale (x - mean) / sqrt(variance + epsilon) + shift, where the mean and the (biased) variance
+ * are those of a set of values of one sample, in training and in inference: of `groups` groups of
+ * consecutive channels, or, if groups = 0, of the c channels of each pixel. All tensors are
+ * CN_BLOCKED and have the same shape. Scale, shift and their gradients are per-channel vectors; if
+ * scales_values is 1, which requires groups, they have a value for each of the sample, in the order
+ * ceil(c/16), h, w, 16. If both are NULL, the scale is 1 and the shift 0.
+ */
+typedef struct cn_sample_norm {
+  uint32_t size;
+  float epsilon; /* > 0 */
+  cn_tensor x, y, dx, dy;
+  int32_t groups; /* divides c; or 0 */
+  int32_t scales_values;
+} cn_sample_norm;
+
+/*
+ * Softmax over the channels of each pixel, y = e^x / sum of e^x, or its logarithm. The largest x of
+ * the pixel is subtracted first. All tensors are CN_BLOCKED and have the same shape.
+ */
+typedef struct cn_softmax {
+  uint32_t size;
+  int32_t logarithm; /* 0 or 1 */
+  cn_tensor x, y, dx, dy;
+} cn_softmax;
+
+/*
+ * Local response normalisation: y = x / s^beta, where s = k + alpha / neighbours times the sum of
+ * x^2 over the channels from c - neighbours / 2 to c + (neighbours - 1) / 2 of the same pixel. All
+ * tensors are CN_BLOCKED and have the same shape.
+ */
+typedef struct cn_lrn {
+  uint32_t size;
+  int32_t neighbours; /* > 0 */
+  cn_tensor x, y, dx, dy;
+  float alpha, beta, k; /* >= 0; k > 0 */
+} cn_lrn;
+
 /* ---- Elementwise ---------------------------------------------------------------------------- */
 
 /*

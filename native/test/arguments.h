@@ -15,6 +15,9 @@ typedef struct arguments {
   cn_linear linear;
   cn_pool2d pool;
   cn_batch_norm norm;
+  cn_sample_norm sample_norm;
+  cn_softmax softmax;
+  cn_lrn lrn;
   cn_elementwise elementwise;
   cn_dropout dropout;
   cn_loss loss;
@@ -27,6 +30,9 @@ typedef struct arguments {
   const cn_linear *by_linear;
   const cn_pool2d *by_pool;
   const cn_batch_norm *by_norm;
+  const cn_sample_norm *by_sample_norm;
+  const cn_softmax *by_softmax;
+  const cn_lrn *by_lrn;
   const cn_elementwise *by_elementwise;
   const cn_dropout *by_dropout;
   const cn_loss *by_loss;

@@ -297,8 +297,189 @@ static void normalisation(void) {
   workspace_rows(backward);
 }
 
+/* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
+
+FUNCTION(cn_sample_norm_statistics_bytes, a.by_sample_norm, a.n);
+FUNCTION(cn_sample_norm_workspace_bytes, a.in, a.by_sample_norm, a.n);
+FUNCTION(cn_sample_norm_forward, a.in, a.by_sample_norm, a.behind, a.n, a.x, a.scale, a.shift, a.y,
+         a.mean, a.inverse_std);
+FUNCTION(cn_sample_norm_backward, a.in, a.by_sample_norm, a.behind, a.n, a.x, a.dy, a.scale,
+         a.shift, a.mean, a.inverse_std, a.dx, a.dscale, a.dshift, a.workspace, a.room);
+FUNCTION(cn_softmax_forward, a.in, a.by_softmax, a.n, a.x, a.y);
+FUNCTION(cn_softmax_backward, a.in, a.by_softmax, a.n, a.y, a.dy, a.dx);
+FUNCTION(cn_lrn_workspace_bytes, a.in, a.by_lrn, a.n);
+FUNCTION(cn_lrn_forward, a.in, a.by_lrn, a.n, a.x, a.y, a.workspace, a.room);
+FUNCTION(cn_lrn_backward, a.in, a.by_lrn, a.n, a.x, a.dy, a.dx, a.workspace, a.room);
+
+/* The input of a layer over blocks of channels. */
+static void blocked_rows(const function *f, cn_tensor *x) {
+  batch_rows(f);
+  tensor_rows(f, x);
+  ROW(f, CN_BAD_LAYOUT, x->layout = CN_FLAT);
+  ROW(f, CN_BAD_LAYOUT, x->layout = CN_PLAIN);
+}
+
+static void sample_norm_rows(const function *f, int64_t valid_result) {
+  ROW(f, valid_result, (void)0);
+  DESCRIPTOR(f, a.sample_norm, a.by_sample_norm);
+  blocked_rows(f, &a.sample_norm.x);
+  const float epsilons[] = {0.0f, -1.0f, NAN, INFINITY};
+  for (int i = 0; i < 4; i++) ROW(f, CN_BAD_VALUE, a.sample_norm.epsilon = epsilons[i]);
+  ROW(f, CN_BAD_VALUE, a.sample_norm.groups = -1);
+  ROW(f, CN_BAD_SHAPE, a.sample_norm.groups = 3);
+  ROW(f, CN_BAD_SHAPE, a.sample_norm.groups = INT32_MAX);
+  ROW(f, CN_BAD_VALUE, a.sample_norm.scales_values = 2);
+  ROW(f, CN_BAD_VALUE, a.sample_norm.groups = 0, a.sample_norm.scales_values = 1);
+}
+
+static void sample_normalisation(void) {
+  begin_table();
+  const cn_tensor t = blocked(16, 8, 8);
+  valid.sample_norm = (cn_sample_norm){.size = sizeof valid.sample_norm,
+                                       .epsilon = 1e-5f,
+                                       .x = t,
+                                       .y = t,
+                                       .dx = t,
+                                       .dy = t,
+                                       .groups = 2};
+  valid.by_sample_norm = &a.sample_norm;
+  valid.epilogue = (cn_epilogue){.size = sizeof valid.epilogue};
+  valid.behind = &a.epilogue;
+  valid.x = piece(1);
+  valid.y = piece(2);
+  valid.dy = piece(3);
+  valid.dx = piece(4);
+  valid.workspace = piece(5);
+  float **vectors[] = {&valid.scale,       &valid.shift,  &valid.mean,
+                       &valid.inverse_std, &valid.dscale, &valid.dshift};
+  for (int i = 0; i < 6; i++) *vectors[i] = piece(6 + i);
+  const function *statistics = &cn_sample_norm_statistics_bytes_row;
+  const function *bytes = &cn_sample_norm_workspace_bytes_row;
+  a = valid;
+  valid.room = cn_sample_norm_workspace_bytes(a.in, a.by_sample_norm, a.n);
+  CHECK(valid.room > 0 && valid.room <= PIECE, "%lld bytes", (long long)valid.room);
+  sample_norm_rows(statistics, 2 * 16 * 4);
+  ROW(statistics, 2 * 8 * 8 * 4, a.sample_norm.groups = 0);
+  sample_norm_rows(bytes, valid.room);
+  ROW(bytes, CN_BAD_CONTEXT, a.context.threads = 0);
+  const function *forward = &cn_sample_norm_forward_row, *backward = &cn_sample_norm_backward_row;
+  const function *functions[] = {forward, backward};
+  for (int i = 0; i < 2; i++) {
+    const function *f = functions[i];
+    context_rows(f);
+    sample_norm_rows(f, CN_OK);
+    ALIGNED(f, a.x);
+    ALIGNED(f, a.scale);
+    ALIGNED(f, a.shift);
+    ROW(f, CN_OK, a.scale = NULL, a.shift = NULL);
+    ALIGNED(f, a.mean);
+    ALIGNED(f, a.inverse_std);
+    operation_rows(f, CN_ACTIVATE);
+    epilogue_rows(f, CN_ACTIVATE);
+  }
+  ALIGNED(forward, a.y);
+  same_shape_rows(forward, &a.sample_norm.y);
+  ROW(forward, CN_OK, a.sample_norm.dx.h = 0, a.sample_norm.dy.type = 1);
+  same_shape_rows(backward, &a.sample_norm.dx);
+  same_shape_rows(backward, &a.sample_norm.dy);
+  ROW(backward, CN_OK, a.dx = NULL, a.sample_norm.dx.h = 0);
+  ALIGNED(backward, a.dy);
+  OPTIONAL(backward, a.dx);
+  OPTIONAL(backward, a.dscale);
+  OPTIONAL(backward, a.dshift);
+  workspace_rows(backward);
+}
+
+static void softmax(void) {
+  begin_table();
+  const cn_tensor t = blocked(16, 8, 8);
+  valid.softmax = (cn_softmax){.size = sizeof valid.softmax, .x = t, .y = t, .dx = t, .dy = t};
+  valid.by_softmax = &a.softmax;
+  valid.x = piece(1);
+  valid.y = piece(2);
+  valid.dy = piece(3);
+  valid.dx = piece(4);
+  const function *forward = &cn_softmax_forward_row, *backward = &cn_softmax_backward_row;
+  const function *functions[] = {forward, backward};
+  for (int i = 0; i < 2; i++) {
+    const function *f = functions[i];
+    context_rows(f);
+    DESCRIPTOR(f, a.softmax, a.by_softmax);
+    blocked_rows(f, &a.softmax.x);
+    same_shape_rows(f, &a.softmax.y);
+    ROW(f, CN_OK, a.softmax.logarithm = 1);
+    ROW(f, CN_BAD_VALUE, a.softmax.logarithm = 2);
+    ROW(f, CN_BAD_VALUE, a.softmax.logarithm = -1);
+    ALIGNED(f, a.y);
+  }
+  ALIGNED(forward, a.x);
+  same_shape_rows(backward, &a.softmax.dx);
+  same_shape_rows(backward, &a.softmax.dy);
+  ALIGNED(backward, a.dy);
+  ALIGNED(backward, a.dx);
+}
+
+static void lrn_rows(const function *f, int64_t valid_result) {
+  ROW(f, valid_result, (void)0);
+  DESCRIPTOR(f, a.lrn, a.by_lrn);
+  blocked_rows(f, &a.lrn.x);
+  ROW(f, CN_BAD_VALUE, a.lrn.neighbours = 0);
+  ROW(f, CN_BAD_VALUE, a.lrn.neighbours = -5);
+  ROW(f, CN_BAD_VALUE, a.lrn.k = 0.0f);
+  const float numbers[] = {-1.0f, NAN, INFINITY};
+  for (int i = 0; i < 3; i++) {
+    ROW(f, CN_BAD_VALUE, a.lrn.alpha = numbers[i]);
+    ROW(f, CN_BAD_VALUE, a.lrn.beta = numbers[i]);
+    ROW(f, CN_BAD_VALUE, a.lrn.k = numbers[i]);
+  }
+}
+
+static void local_response_normalisation(void) {
+  begin_table();
+  const cn_tensor t = blocked(16, 8, 8);
+  valid.lrn = (cn_lrn){.size = sizeof valid.lrn,
+                       .neighbours = 5,
+                       .x = t,
+                       .y = t,
+                       .dx = t,
+                       .dy = t,
+                       .alpha = 0.5f,
+                       .beta = 0.75f,
+                       .k = 1.0f};
+  valid.by_lrn = &a.lrn;
+  valid.x = piece(1);
+  valid.y = piece(2);
+  valid.dy = piece(3);
+  valid.dx = piece(4);
+  valid.workspace = piece(5);
+  const function *bytes = &cn_lrn_workspace_bytes_row;
+  a = valid;
+  valid.room = cn_lrn_workspace_bytes(a.in, a.by_lrn, a.n);
+  CHECK(valid.room > 0 && valid.room <= PIECE, "%lld bytes", (long long)valid.room);
+  lrn_rows(bytes, valid.room);
+  ROW(bytes, CN_BAD_CONTEXT, a.context.threads = 0);
+  const function *forward = &cn_lrn_forward_row, *backward = &cn_lrn_backward_row;
+  const function *functions[] = {forward, backward};
+  for (int i = 0; i < 2; i++) {
+    context_rows(functions[i]);
+    lrn_rows(functions[i], CN_OK);
+    ROW(functions[i], CN_OK, a.lrn.alpha = 0.0f, a.lrn.beta = 0.0f);
+    ALIGNED(functions[i], a.x);
+    workspace_rows(functions[i]);
+  }
+  ALIGNED(forward, a.y);
+  same_shape_rows(forward, &a.lrn.y);
+  same_shape_rows(backward, &a.lrn.dx);
+  same_shape_rows(backward, &a.lrn.dy);
+  ALIGNED(backward, a.dy);
+  ALIGNED(backward, a.dx);
+}
+
 void layer_arguments(void) {
   linear();
   pooling();
   normalisation();
+  sample_normalisation();
+  softmax();
+  local_response_normalisation();
 }

@@ -185,6 +185,91 @@ static void batch_norm_infer(run *r) { batch_norms(r, 1); }
 static void batch_norm_apply(run *r) { batch_norms(r, 2); }
 static void batch_norm_backward(run *r) { batch_norms(r, 3); }
 
+/* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
+
+static void sample_norms(run *r, bool backward) {
+  const cn_epilogue e = {
+      .size = sizeof e, .operations = CN_ACTIVATE, .activation = {.kind = CN_RELU6}};
+  /* The channels of each pixel, groups across blocks, and a scale for each value. */
+  const int32_t kinds[3][2] = {{0, 0}, {CHANNELS, 0}, {1, 1}};
+  for (int i = 0; i < 3; i++) {
+    const cn_sample_norm norm = {.size = sizeof norm,
+                                 .epsilon = 1e-5f,
+                                 .x = blocked,
+                                 .y = blocked,
+                                 .dx = blocked,
+                                 .dy = blocked,
+                                 .groups = kinds[i][0],
+                                 .scales_values = kinds[i][1]};
+    cn_tensor scales = blocked;
+    scales.halo = 0;
+    const int64_t statistics = floats_in(cn_sample_norm_statistics_bytes(&norm, N));
+    const int64_t vector = kinds[i][1] ? tensor_floats(&scales, 1) : 32;
+    const float *x = tensor(r, &blocked, N);
+    const float *gamma = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
+    const float *beta = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
+    float *mean = aligned_result(r, statistics), *inverse = aligned_result(r, statistics);
+    float *y = tensor_result(r, &blocked, N);
+    RUN(cn_sample_norm_forward(r->context, &norm, &e, N, x, gamma, beta, y, mean, inverse));
+    if (!backward) continue;
+    const int64_t bytes = cn_sample_norm_workspace_bytes(r->context, &norm, N);
+    void *workspace = own(r, new_bytes(bytes));
+    RUN(cn_sample_norm_backward(r->context, &norm, &e, N, x, tensor(r, &blocked, N), gamma, beta,
+                                mean, inverse, tensor_result(r, &blocked, N),
+                                aligned_result(r, vector), aligned_result(r, vector), workspace,
+                                bytes));
+  }
+}
+
+static void sample_norm_forward(run *r) { sample_norms(r, false); }
+static void sample_norm_backward(run *r) { sample_norms(r, true); }
+
+static void softmaxes(run *r, bool backward) {
+  for (int32_t logarithm = 0; logarithm < 2; logarithm++) {
+    const cn_softmax softmax = {.size = sizeof softmax,
+                                .logarithm = logarithm,
+                                .x = blocked,
+                                .y = blocked,
+                                .dx = blocked,
+                                .dy = blocked};
+    const float *x = tensor(r, &blocked, N);
+    float *y = tensor_result(r, &blocked, N);
+    RUN(cn_softmax_forward(r->context, &softmax, N, x, y));
+    if (backward)
+      RUN(cn_softmax_backward(r->context, &softmax, N, y, tensor(r, &blocked, N),
+                              tensor_result(r, &blocked, N)));
+  }
+}
+
+static void softmax_forward(run *r) { softmaxes(r, false); }
+static void softmax_backward(run *r) { softmaxes(r, true); }
+
+static void lrns(run *r, bool backward) {
+  const float exponents[] = {0.75f, 0.6f};
+  for (int i = 0; i < 2; i++) {
+    const cn_lrn lrn = {.size = sizeof lrn,
+                        .neighbours = 5,
+                        .x = blocked,
+                        .y = blocked,
+                        .dx = blocked,
+                        .dy = blocked,
+                        .alpha = 0.5f,
+                        .beta = exponents[i],
+                        .k = 2.0f};
+    const float *x = tensor(r, &blocked, N);
+    const int64_t bytes = cn_lrn_workspace_bytes(r->context, &lrn, N);
+    void *workspace = own(r, new_bytes(bytes));
+    float *to = tensor_result(r, &blocked, N);
+    if (backward)
+      RUN(cn_lrn_backward(r->context, &lrn, N, x, tensor(r, &blocked, N), to, workspace, bytes));
+    else
+      RUN(cn_lrn_forward(r->context, &lrn, N, x, to, workspace, bytes));
+  }
+}
+
+static void lrn_forward(run *r) { lrns(r, false); }
+static void lrn_backward(run *r) { lrns(r, true); }
+
 /* ---- Losses and optimisers ------------------------------------------------------------------- */
 
 static void losses(run *r) {
@@ -298,6 +383,12 @@ const kernel_case kernel_cases[] = {
     {.name = "batch_norm_infer", .body = batch_norm_infer},
     {.name = "batch_norm_apply", .body = batch_norm_apply},
     {.name = "batch_norm_backward", .body = batch_norm_backward},
+    {.name = "sample_norm_forward", .body = sample_norm_forward},
+    {.name = "sample_norm_backward", .body = sample_norm_backward},
+    {.name = "softmax_forward", .body = softmax_forward},
+    {.name = "softmax_backward", .body = softmax_backward},
+    {.name = "lrn_forward", .body = lrn_forward},
+    {.name = "lrn_backward", .body = lrn_backward},
     {.name = "losses", .body = losses},
     {.name = "optimizer_step", .body = optimizer_step},
     {.name = "linear_pack", .body = linear_pack},

@@ -1,4 +1,4 @@
-/* Linear layers, pooling and batch normalisation. */
+/* Linear layers, pooling, normalisations and softmax. */
 #include "fuzz.h"
 
 /* ---- Gradients ------------------------------------------------------------------------------- */
@@ -252,4 +252,108 @@ void fuzz_norm(void) {
   norm_forward(&p);
   norm_recompute(&p);
   norm_backward(&p);
+}
+
+/* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
+
+void fuzz_sample_norm(void) {
+  const cn_context some = any_context();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  const int32_t n = any_batch();
+  cn_sample_norm d = {.size = sizeof d, .epsilon = 1e-5f, .x = t, .y = t, .dx = t, .dy = t};
+  const int32_t groups[] = {0, 1, t.c, 2, 3};
+  d.groups = groups[below(5)];
+  d.scales_values = d.groups != 0 && chance(30);
+  other_halo(&d.y);
+  other_halo(&d.dx);
+  other_halo(&d.dy);
+  if (chance(30)) SPOIL(&d, cn_sample_norm, x, scales_values);
+  if (chance(3)) d.epsilon = chance(50) ? 0.0f : NAN;
+  const cn_epilogue e = any_epilogue(&t, CN_ACTIVATE, NULL);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_sample_norm *norm = offered(LAYER, &d, sizeof d);
+  cn_tensor scales = d.x;
+  scales.halo = 0;
+  scales.sample_stride = 0;
+  const int64_t vector = d.scales_values != 0 ? cn_tensor_bytes(&scales, 1) : vector_bytes(d.x.c);
+  const int64_t statistics = cn_sample_norm_statistics_bytes(norm, n);
+  const int64_t room = cn_sample_norm_workspace_bytes(context, norm, n);
+  for (int backward = 0; backward < 2; backward++) {
+    begin_call();
+    void *x = spoilt(next_image(&d.x, n));
+    const bool affine = chance(80);
+    void *scale = affine ? spoilt(next_input(vector)) : NULL;
+    void *shift = affine ? spoilt(next_input(vector)) : NULL;
+    if (backward == 0) {
+      void *y = spoilt(next_result(&d.y, n));
+      void *mean = spoilt(next_output(statistics)), *inverse = spoilt(next_output(statistics));
+      const cn_epilogue *after = placed(EPILOGUE, &e, sizeof e);
+      if (all_fit())
+        CALL(cn_sample_norm_forward, context, norm, after, n, x, scale, shift, y, mean, inverse);
+      continue;
+    }
+    void *dy = spoilt(next_image(&d.dy, n));
+    void *mean = spoilt(next_input(statistics)), *inverse = spoilt(next_input(statistics));
+    /* Gradients may be null, so these pointers are not spoilt. */
+    void *dx = chance(80) ? next_result(&d.dx, n) : NULL;
+    void *dscale = chance(80) ? next_output(vector) : NULL;
+    void *dshift = chance(80) ? next_output(vector) : NULL;
+    void *workspace = spoilt(next_scratch(room));
+    const cn_epilogue *after = placed(EPILOGUE, &e, sizeof e);
+    if (all_fit())
+      CALL(cn_sample_norm_backward, context, norm, after, n, x, dy, scale, shift, mean, inverse, dx,
+           dscale, dshift, workspace, chance(5) ? room - 1 : room);
+  }
+}
+
+void fuzz_softmax(void) {
+  const cn_context some = any_context();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  const int32_t n = any_batch();
+  cn_softmax d = {.size = sizeof d, .logarithm = chance(50), .x = t, .y = t, .dx = t, .dy = t};
+  other_halo(&d.y);
+  other_halo(&d.dx);
+  other_halo(&d.dy);
+  if (chance(30)) SPOIL(&d, cn_softmax, logarithm, dy);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_softmax *softmax = offered(LAYER, &d, sizeof d);
+  begin_call();
+  void *x = spoilt(next_image(&d.x, n)), *y = spoilt(next_result(&d.y, n));
+  if (all_fit()) CALL(cn_softmax_forward, context, softmax, n, x, y);
+  begin_call();
+  void *known = spoilt(next_image(&d.y, n)), *dy = spoilt(next_image(&d.dy, n));
+  void *dx = spoilt(next_result(&d.dx, n));
+  if (all_fit()) CALL(cn_softmax_backward, context, softmax, n, known, dy, dx);
+}
+
+void fuzz_lrn(void) {
+  const cn_context some = any_context();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  const int32_t n = any_batch();
+  cn_lrn d = {.size = sizeof d,
+              .neighbours = chance(5) ? INT32_MAX : 1 + below(7),
+              .x = t,
+              .y = t,
+              .dx = t,
+              .dy = t,
+              .alpha = 0.5f,
+              .beta = chance(50) ? 0.75f : 0.6f,
+              .k = 1.0f};
+  other_halo(&d.y);
+  other_halo(&d.dx);
+  other_halo(&d.dy);
+  if (chance(30)) SPOIL(&d, cn_lrn, neighbours, alpha);
+  if (chance(3)) d.k = chance(50) ? 0.0f : NAN;
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_lrn *lrn = offered(LAYER, &d, sizeof d);
+  const int64_t room = cn_lrn_workspace_bytes(context, lrn, n);
+  begin_call();
+  void *x = spoilt(next_image(&d.x, n)), *y = spoilt(next_result(&d.y, n));
+  void *workspace = spoilt(next_scratch(room));
+  if (all_fit()) CALL(cn_lrn_forward, context, lrn, n, x, y, workspace, room);
+  begin_call();
+  x = spoilt(next_image(&d.x, n));
+  void *dy = spoilt(next_image(&d.dy, n)), *dx = spoilt(next_result(&d.dx, n));
+  workspace = spoilt(next_scratch(room));
+  if (all_fit()) CALL(cn_lrn_backward, context, lrn, n, x, dy, dx, workspace, room);
 }

@@ -349,6 +349,32 @@ static void query_norm(void) {
           (long long)room);
 }
 
+static void query_sample_norm(void) {
+  const cn_context context = context_of(below(instruction_sets()), 1 + below(64));
+  const int32_t n = any_batch();
+  cn_tensor t = any_tensor(CN_BLOCKED);
+  if (chance(50)) t = any_extreme_conv().y;
+  if (chance(50)) spoil(&t, sizeof t / sizeof(int32_t));
+  const cn_sample_norm d = {
+      .size = sizeof d, .epsilon = 1e-5f, .x = t, .y = t, .dx = t, .dy = t, .groups = chance(50)};
+  const cn_lrn lrn = {.size = sizeof lrn,
+                      .neighbours = chance(50) ? INT32_MAX : 5,
+                      .x = t,
+                      .y = t,
+                      .dx = t,
+                      .dy = t,
+                      .k = 1.0f};
+  const int64_t sizes[] = {answer(cn_sample_norm_statistics_bytes(&d, n)),
+                           answer(cn_sample_norm_workspace_bytes(&context, &d, n)),
+                           answer(cn_lrn_workspace_bytes(&context, &lrn, n))};
+  for (int i = 0; i < 3; i++)
+    if (!is_tensor(&t, n) || t.layout != CN_BLOCKED)
+      CHECK(sizes[i] < 0, "an invalid normalisation needs %lld", (long long)sizes[i]);
+    else
+      CHECK(sizes[i] > 0 || (sizes[i] == CN_BAD_SHAPE && reach_of(&t, n) > certain), "%lld bytes",
+            (long long)sizes[i]);
+}
+
 /* ---- Cases that once overflowed, or took seconds --------------------------------------------- */
 
 static cn_tensor tensor(int32_t layout, int32_t c, int32_t h, int32_t w) {
@@ -413,6 +439,7 @@ int main(void) {
     query_pool();
     if (i % 4 == 0) query_linear();
     if (i % 4 == 1) query_norm();
+    if (i % 4 == 2) query_sample_norm();
   }
   described = 0;
   for (extremes = 0; extremes < EXTREMES; extremes++) query_conv(any_extreme_conv());

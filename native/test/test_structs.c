@@ -59,6 +59,19 @@ static int32_t with_norm(const void *norm) {
   return cn_batch_norm_infer(&context, norm, NULL, N, x, vector, vector, vector, vector, out);
 }
 
+static int32_t with_sample_norm(const void *norm) {
+  return cn_sample_norm_forward(&context, norm, NULL, N, x, vector, vector, out, more_out,
+                                more_out + 4096);
+}
+
+static int32_t with_softmax(const void *softmax) {
+  return cn_softmax_forward(&context, softmax, N, x, out);
+}
+
+static int32_t with_lrn(const void *lrn) {
+  return cn_lrn_forward(&context, lrn, N, x, out, room, ROOM);
+}
+
 static int32_t with_elementwise(const void *op) {
   return cn_activation_forward(&context, op, N, x, out);
 }
@@ -87,13 +100,16 @@ typedef struct struct_case {
     cn_conv2d conv;
     cn_linear linear;
     cn_batch_norm norm;
+    cn_sample_norm sample_norm;
+    cn_softmax softmax;
+    cn_lrn lrn;
     cn_elementwise elementwise;
     cn_dropout dropout;
     cn_loss loss;
   } described;
 } struct_case;
 
-enum { CASES = 12 };
+enum { CASES = 15 };
 static struct_case cases[CASES];
 
 static void make_cases(void) {
@@ -141,6 +157,34 @@ static void make_cases(void) {
                  .dx = image,
                  .dy = image,
                  .momentum = 0.5f}}},
+      {"cn_sample_norm",
+       with_sample_norm,
+       {.sample_norm = {.size = sizeof(cn_sample_norm),
+                        .epsilon = 0.5f,
+                        .x = image,
+                        .y = image,
+                        .dx = image,
+                        .dy = image,
+                        .groups = 1}}},
+      {"cn_softmax",
+       with_softmax,
+       {.softmax = {.size = sizeof(cn_softmax),
+                    .logarithm = 1,
+                    .x = image,
+                    .y = image,
+                    .dx = image,
+                    .dy = image}}},
+      {"cn_lrn",
+       with_lrn,
+       {.lrn = {.size = sizeof(cn_lrn),
+                .neighbours = 3,
+                .x = image,
+                .y = image,
+                .dx = image,
+                .dy = image,
+                .alpha = 0.5f,
+                .beta = 0.5f,
+                .k = 1.0f}}},
       {"cn_elementwise",
        with_elementwise,
        {.elementwise = {.size = sizeof(cn_elementwise),

@@ -171,6 +171,40 @@ internal static unsafe partial class Convnet
         void* dx, float* dscale, float* dshift, void* workspace, long workspace_bytes);
 
     [LibraryImport(Library)]
+    public static partial long cn_sample_norm_statistics_bytes(in cn_sample_norm norm, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_sample_norm_forward(in cn_context context, in cn_sample_norm norm,
+        cn_epilogue* epilogue, int n, void* x, float* scale, float* shift, void* y, float* mean, float* inverse_std);
+
+    [LibraryImport(Library)]
+    public static partial long cn_sample_norm_workspace_bytes(in cn_context context, in cn_sample_norm norm, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_sample_norm_backward(in cn_context context, in cn_sample_norm norm,
+        cn_epilogue* epilogue, int n, void* x, void* dy, float* scale, float* shift, float* mean, float* inverse_std,
+        void* dx, float* dscale, float* dshift, void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
+    public static partial int cn_softmax_forward(in cn_context context, in cn_softmax softmax, int n, void* x,
+        void* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_softmax_backward(in cn_context context, in cn_softmax softmax, int n, void* y,
+        void* dy, void* dx);
+
+    [LibraryImport(Library)]
+    public static partial long cn_lrn_workspace_bytes(in cn_context context, in cn_lrn lrn, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_lrn_forward(in cn_context context, in cn_lrn lrn, int n, void* x, void* y,
+        void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
+    public static partial int cn_lrn_backward(in cn_context context, in cn_lrn lrn, int n, void* x, void* dy, void* dx,
+        void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
     public static partial int cn_activation_forward(in cn_context context, in cn_elementwise op, int n, void* a,
         void* @out);
 

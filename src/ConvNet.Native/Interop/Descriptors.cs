@@ -201,6 +201,30 @@ internal unsafe record struct cn_batch_norm()
     public float momentum;
 }
 
+internal unsafe record struct cn_sample_norm()
+{
+    public readonly uint size = (uint)sizeof(cn_sample_norm);
+    public float epsilon;
+    public cn_tensor x, y, dx, dy;
+    public int groups;
+    public int scales_values;
+}
+
+internal unsafe record struct cn_softmax()
+{
+    public readonly uint size = (uint)sizeof(cn_softmax);
+    public int logarithm;
+    public cn_tensor x, y, dx, dy;
+}
+
+internal unsafe record struct cn_lrn()
+{
+    public readonly uint size = (uint)sizeof(cn_lrn);
+    public int neighbours;
+    public cn_tensor x, y, dx, dy;
+    public float alpha, beta, k;
+}
+
 internal unsafe record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor @out, cn_activation activation)
 {
     public readonly uint size = (uint)sizeof(cn_elementwise);

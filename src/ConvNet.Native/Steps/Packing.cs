@@ -93,3 +93,23 @@ internal sealed unsafe record VectorPacking(int Length)
     public override void Unpack(in cn_context context, float* packed, Span<float> plain)
         => new ReadOnlySpan<float>(packed, Length).CopyTo(plain);
 }
+
+/// <summary>The packing of a parameter with a value for each of a sample: that of a map in blocks of channels.</summary>
+/// <param name="Shape">The shape of the sample.</param>
+internal sealed unsafe record MapPacking(Shape Shape)
+    : KernelPacking(Convnet.cn_tensor_bytes(Layouts.Tensor(cn_layout.CN_BLOCKED, Shape), 1).FloatsOrThrow())
+{
+    private readonly cn_tensor _plain = Layouts.Tensor(cn_layout.CN_PLAIN, Shape),
+        _blocked = Layouts.Tensor(cn_layout.CN_BLOCKED, Shape);
+
+    /// <inheritdoc/>
+    public override string Form => "C/16, H, W, 16c";
+
+    /// <inheritdoc/>
+    protected override void Pack(in cn_context context, float* plain, float* packed)
+        => Convnet.cn_reorder(context, _plain, _blocked, 1, plain, packed).ThrowIfFailed();
+
+    /// <inheritdoc/>
+    protected override void Unpack(in cn_context context, float* packed, float* plain)
+        => Convnet.cn_reorder(context, _blocked, _plain, 1, packed, plain).ThrowIfFailed();
+}
