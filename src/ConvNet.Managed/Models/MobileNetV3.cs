@@ -47,7 +47,8 @@ public static class MobileNetV3
         Node branch = x;
         int index = 0;
         if (expanded != x.Shape.C)
-            branch = Blocks.ConvNormActivation(graph, branch, Next(), expanded, 1, activation: activation, norm: Norm());
+            branch = Blocks.ConvNormActivation(graph, branch, Next(), expanded, 1, activation: activation,
+                norm: Norm());
         branch = Blocks.ConvNormActivation(graph, branch, Next(), expanded, kernelSize, stride, expanded, activation,
             Norm());
         if (squeezes)
