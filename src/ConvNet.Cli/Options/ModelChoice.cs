@@ -9,7 +9,8 @@ internal static class ModelChoice
     private const string SavedExtension = ".safetensors";
 
     /// <summary>The description of <c>--model</c> in help texts.</summary>
-    public static string Description => $"{string.Join(", ", BuiltInModels.Names)}, or a JSON file of the graph.";
+    public static string Description => "A network that convnet models lists, such as lenet5, or a JSON file of the "
+        + "graph.";
 
     /// <summary>Returns the models that are files.</summary>
     public static IEnumerable<string> Files(IEnumerable<string> models)

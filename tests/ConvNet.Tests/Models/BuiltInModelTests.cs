@@ -61,6 +61,16 @@ public sealed class BuiltInModelTests
         Has.All.Match(@"^\w.* \d{4}$"));
 
     [Test]
+    public void TheNetworkOfTheSmallRecipeIsAsDescribed()
+    {
+        Graph graph = GraphJson.Load(Repository.Path("examples", "recipes", "fashion-small.json"));
+        Assert.That((graph.ParameterCount, ModelSummary.Of(graph).MultiplyAdds), Is.EqualTo((98_782L, 11_374_752L)));
+        Graph large = BuiltInModels.Create("airbench94", graph.Input.Shape);
+        Assert.That((large.ParameterCount, ModelSummary.Of(large).MultiplyAdds),
+            Is.EqualTo((1_963_304L, 82_310_944L)));
+    }
+
+    [Test]
     public void TheNumberOfClassesIsAtLeastOne() => Assert.That(() => BuiltInModels.Create("resnet18", classes: 0),
         Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("at least 1"));
 
