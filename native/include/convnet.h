@@ -132,6 +132,14 @@ CN_API int32_t cn_pool2d_forward(const cn_context *context, const cn_pool2d *poo
 CN_API int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int32_t n,
                                   const void *x, const uint8_t *winners, const void *dy, void *dx);
 
+/* ---- Resampling and rearrangement ----------------------------------------------------------- */
+
+CN_API int32_t cn_resample(const cn_context *context, const cn_resampling *op, int32_t n,
+                           const void *x, void *y);
+
+CN_API int32_t cn_rearrange(const cn_context *context, const cn_rearrangement *op, int32_t n,
+                            const void *x, void *y);
+
 /* ---- Optimiser ------------------------------------------------------------------------------ */
 
 /* One step of all segments. The gradients are not changed. states has one pointer per state value

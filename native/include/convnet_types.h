@@ -162,9 +162,14 @@ typedef enum cn_pool_kind {
 
 /*
  * Windows, clipped at the border. All tensors are CN_BLOCKED; dx has the shape of x, dy that of y.
- * The dilation is 1 and each padding less than the kernel. y.h is at most that of cn_conv2d, but
- * rounded up: the last window may end behind the padding, and begins in the image or the padding
- * before it. y.w likewise. So every window holds a pixel of the image.
+ * The dilation is 1 for an average, and each padding less than dilation (kernel - 1) + 1. y.h is at
+ * most that of cn_conv2d, but rounded up: the last window may end behind the padding, and begins in
+ * the image or the padding before it. y.w likewise. Every window holds a pixel of the image: the
+ * taps of a dilated one must not step over it.
+ *
+ * Adaptive windows divide the image: that of position (p, q) has rows floor(p x.h / y.h) to
+ * ceil((p + 1) x.h / y.h) - 1, and columns likewise. They overlap unless y.h divides x.h. `window`
+ * and count_include_pad do not count.
  */
 typedef struct cn_pool2d {
   uint32_t size;
@@ -177,6 +182,8 @@ typedef struct cn_pool2d {
                                finds the maxima again in x */
   cn_activation activation; /* with winners: CN_RELU or CN_RELU6 if x is its output, else
                                CN_IDENTITY */
+  int32_t divisor;          /* average: divides every sum if above 0, instead of the count */
+  int32_t adaptive;         /* 1 for adaptive windows */
 } cn_pool2d;
 
 /*
@@ -186,6 +193,47 @@ typedef struct cn_pool2d {
  * there.
  */
 enum { CN_NO_WINNER = 255 };
+
+/* ---- Resampling and rearrangement ----------------------------------------------------------- */
+
+/*
+ * Weighted sums along one axis. Output i has taps starts[i] to starts[i + 1] - 1; starts[0] is 0.
+ * Tap t is weights[t] times input indices[t]. An output without taps is 0; with one tap of weight 1
+ * it is a copy.
+ */
+typedef struct cn_axis_taps {
+  const int32_t *starts; /* one more than outputs */
+  const int32_t *indices;
+  const float *weights;
+} cn_axis_taps;
+
+/*
+ * y[c, p, q] = sum of row weight * column weight * x[c, row index, column index] over the taps of
+ * row p and of column q. Padding with zeros, by reflection or replication, resizing, and slices of
+ * rows or columns are such maps. The gradient of x is the same with the transposed taps. x and y
+ * are CN_BLOCKED with the same c.
+ */
+typedef struct cn_resampling {
+  uint32_t size;
+  cn_axis_taps rows, cols; /* from those of x to those of y */
+  cn_tensor x, y;
+} cn_resampling;
+
+typedef enum cn_rearrangement_kind {
+  CN_CHANNEL_SHUFFLE = 0, /* y[j g + i, p, q] = x[i (c / g) + j, p, q] for g groups */
+  CN_PIXEL_SHUFFLE = 1,   /* y[c, p r + i, q r + j] = x[c r r + i r + j, p, q] */
+  CN_PIXEL_UNSHUFFLE = 2, /* y[c r r + i r + j, p, q] = x[c, p r + i, q r + j] */
+  CN_PERMUTE = 3,         /* axis a of y is axis order[a] of x */
+} cn_rearrangement_kind;
+
+/* Every value of y is another value of x. Both are CN_BLOCKED. */
+typedef struct cn_rearrangement {
+  uint32_t size;
+  int32_t kind; /* cn_rearrangement_kind */
+  cn_tensor x, y;
+  int32_t factor;   /* the groups g, which divide c, or r; ignored by CN_PERMUTE */
+  int32_t order[3]; /* CN_PERMUTE: 0, 1 and 2 (c, h and w) in any order; ignored by the others */
+} cn_rearrangement;
 
 /* ---- Epilogue ------------------------------------------------------------------------------- */
 
@@ -205,7 +253,8 @@ typedef struct cn_epilogue {
   int32_t operations; /* a sum of the above; the fields of others are ignored */
   cn_tensor add, outputs;
   cn_activation activation;  /* CN_ACTIVATE, CN_SLOPE: up to CN_LEAKY_RELU */
-  const cn_pool2d *pool;     /* CN_POOL: its x has the shape of the result, without a halo */
+  const cn_pool2d *pool;     /* CN_POOL: its x has the shape of the result, without a halo; its
+                                dilation is 1, and it is not adaptive */
   const float *bias;         /* this and the following are ignored by queries */
   const void *add_values;    /* laid out as add says */
   const void *output_values; /* laid out as outputs says */

@@ -46,7 +46,7 @@ int32_t cn_reorder(const cn_context *context, const cn_tensor *from, const cn_te
 int64_t cn_pool2d_winner_bytes(const cn_pool2d *pool, int32_t n) {
   ADOPT(cn_pool2d, pool);
   TRY(check_pool(pool, &pool->x, &pool->y, n));
-  if (!has_winners(pool)) return 0;
+  if (!has_winners(pool, &pool->y)) return 0;
   return (int64_t)n * blocks_of(pool->y.c) * pool->y.h * pool->y.w * CN_BLOCK;
 }
 
@@ -77,6 +77,93 @@ int32_t cn_pool2d_backward(const cn_context *context, const cn_pool2d *pool, int
   TRY(check_aligned(dx));
   kernels_for(context)->pool2d_backward(context, pool, n, x, pool->winners != 0 ? winners : NULL,
                                         dy, dx);
+  return CN_OK;
+}
+
+/* ---- Resampling and rearrangement ------------------------------------------------------------ */
+
+static int32_t check_taps(const cn_axis_taps *taps, int32_t inputs, int32_t outputs) {
+  TRY(check_floats(taps->starts));
+  if (taps->starts[0] != 0) return CN_BAD_VALUE;
+  for (int32_t i = 0; i < outputs; i++)
+    if (taps->starts[i + 1] < taps->starts[i]) return CN_BAD_VALUE;
+  const int32_t count = taps->starts[outputs];
+  if (count == 0) return CN_OK;
+  TRY(check_floats(taps->indices));
+  TRY(check_floats(taps->weights));
+  for (int32_t i = 0; i < count; i++)
+    if (taps->indices[i] < 0 || taps->indices[i] >= inputs) return CN_BAD_VALUE;
+  return CN_OK;
+}
+
+static int32_t check_maps(const cn_tensor *x, const cn_tensor *y, int32_t n) {
+  TRY(check_batch(x, n));
+  TRY(check_batch(y, n));
+  TRY(check_layout(x, CN_BLOCKED));
+  return check_layout(y, CN_BLOCKED);
+}
+
+int32_t cn_resample(const cn_context *context, const cn_resampling *op, int32_t n, const void *x,
+                    void *y) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_resampling, op);
+  TRY(check_maps(&op->x, &op->y, n));
+  if (op->x.c != op->y.c) return CN_BAD_SHAPE;
+  TRY(check_taps(&op->rows, op->x.h, op->y.h));
+  TRY(check_taps(&op->cols, op->x.w, op->y.w));
+  TRY(check_aligned(x));
+  TRY(check_aligned(y));
+  kernels_for(context)->resample(context, op, n, x, y);
+  return CN_OK;
+}
+
+static int32_t check_order(const cn_rearrangement *op) {
+  const int32_t sizes[] = {op->x.c, op->x.h, op->x.w}, outputs[] = {op->y.c, op->y.h, op->y.w};
+  int32_t seen = 0;
+  for (int i = 0; i < 3; i++) {
+    if (op->order[i] < 0 || op->order[i] > 2) return CN_BAD_VALUE;
+    seen |= 1 << op->order[i];
+  }
+  if (seen != 7) return CN_BAD_VALUE;
+  for (int i = 0; i < 3; i++)
+    if (outputs[i] != sizes[op->order[i]]) return CN_BAD_SHAPE;
+  return CN_OK;
+}
+
+/* Whether the second tensor is the first with r x r pixels moved into channels. */
+static int32_t check_pixels(const cn_tensor *wide, const cn_tensor *deep, int64_t r) {
+  const bool fits = r <= 1 << 15 && wide->c * r * r == deep->c && deep->h * r == wide->h &&
+                    deep->w * r == wide->w;
+  return fits ? CN_OK : CN_BAD_SHAPE;
+}
+
+static int32_t check_rearrangement(const cn_rearrangement *op, int32_t n) {
+  TRY(check_maps(&op->x, &op->y, n));
+  if (op->kind == CN_PERMUTE) return check_order(op);
+  if (op->factor < 1) return CN_BAD_VALUE;
+  switch (op->kind) {
+  case CN_CHANNEL_SHUFFLE:
+    TRY(check_same(&op->x, &op->y));
+    return op->x.c % op->factor == 0 ? CN_OK : CN_BAD_SHAPE;
+  case CN_PIXEL_SHUFFLE:
+    return check_pixels(&op->y, &op->x, op->factor);
+  case CN_PIXEL_UNSHUFFLE:
+    return check_pixels(&op->x, &op->y, op->factor);
+  default:
+    return CN_BAD_VALUE;
+  }
+}
+
+int32_t cn_rearrange(const cn_context *context, const cn_rearrangement *op, int32_t n,
+                     const void *x, void *y) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_rearrangement, op);
+  TRY(check_rearrangement(op, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(y));
+  kernels_for(context)->rearrange(context, op, n, x, y);
   return CN_OK;
 }
 

@@ -79,6 +79,9 @@ enum {
 static int32_t check_conv_epilogue(const cn_conv2d *conv, const cn_epilogue *e, int32_t pass,
                                    int32_t n) {
   const bool pools = (e->operations & CN_POOL) != 0;
+  if (pools &&
+      (e->pool->adaptive != 0 || e->pool->window.dilation_h > 1 || e->pool->window.dilation_w > 1))
+    return CN_UNSUPPORTED;
   switch (pass) {
   case CN_BACKWARD_DATA:
     return check_epilogue(e, DATA_OPERATIONS, &conv->dx, n);

@@ -172,13 +172,32 @@ int32_t check_window(const cn_window *w, const cn_tensor *x, const cn_tensor *y)
   return check_filter_axis(columns_of_window(w), x->w, y->w);
 }
 
+/* Whether a window that begins before the image steps over it: the taps around it are further apart
+ * than its size. */
+static bool steps_over(const window_axis *a, int64_t in, int64_t out) {
+  const int64_t last = min_i64(-1, (out - 1) * a->stride - a->before);
+  for (int64_t start = -a->before; a->dilation > in && start <= last; start += a->stride)
+    if (start + ceil_div(-start, a->dilation) * a->dilation >= in) return true;
+  return false;
+}
+
 /* Every window holds a pixel: the last begins before the end of the image, the first ends in it. */
 static int32_t check_pool_axis(window_axis a, int64_t in, int64_t out) {
   int64_t room;
   TRY(check_axis(&a, in, &room));
-  if (a.dilation != 1 || a.before >= a.kernel || a.behind >= a.kernel) return CN_BAD_SHAPE;
+  const int64_t reach = (a.kernel - 1) * a.dilation + 1;
+  if (a.before >= reach || a.behind >= reach) return CN_BAD_SHAPE;
   if (out > ceil_div(room, a.stride) + 1) return CN_BAD_SHAPE;
-  return (out - 1) * a.stride >= in + a.before ? CN_BAD_SHAPE : CN_OK;
+  if ((out - 1) * a.stride >= in + a.before) return CN_BAD_SHAPE;
+  return steps_over(&a, in, out) ? CN_BAD_SHAPE : CN_OK;
+}
+
+static int32_t check_pool_windows(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y) {
+  if (pool->adaptive != 0) return pool->adaptive == 1 ? CN_OK : CN_BAD_VALUE;
+  TRY(check_pool_axis(rows_of_window(&pool->window), x->h, y->h));
+  TRY(check_pool_axis(columns_of_window(&pool->window), x->w, y->w));
+  const bool dense = pool->window.dilation_h == 1 && pool->window.dilation_w == 1;
+  return pool->kind == CN_POOL_AVERAGE && !dense ? CN_BAD_SHAPE : CN_OK;
 }
 
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n) {
@@ -187,16 +206,16 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
   TRY(check_layout(x, CN_BLOCKED));
   TRY(check_layout(y, CN_BLOCKED));
   if (x->c != y->c) return CN_BAD_SHAPE;
-  TRY(check_pool_axis(rows_of_window(&pool->window), x->h, y->h));
-  TRY(check_pool_axis(columns_of_window(&pool->window), x->w, y->w));
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
+  TRY(check_pool_windows(pool, x, y));
   const int64_t inside =
-      (int64_t)min_i32(pool->window.kernel_h, x->h) *
-      min_i32(pool->window.kernel_w, x->w); /* pixels of a window inside the image */
+      min_i64(pool_kernel_h(pool, y), x->h) *
+      min_i64(pool_kernel_w(pool, y), x->w); /* pixels of a window inside the image */
   if (pool->kind == CN_POOL_MAX && inside > CN_MOST_MAXIMUM) return CN_BAD_SHAPE;
   if (pool->count_include_pad != 0 && pool->count_include_pad != 1) return CN_BAD_VALUE;
+  if (pool->divisor < 0) return CN_BAD_VALUE;
   if (pool->winners == 0) return CN_OK;
-  if (pool->winners != 1 || !has_winners(pool)) return CN_BAD_VALUE;
+  if (pool->winners != 1 || !has_winners(pool, y)) return CN_BAD_VALUE;
   TRY(check_fused(&pool->activation));
   return pool->activation.kind == CN_LEAKY_RELU ? CN_BAD_VALUE : CN_OK; /* they record no slope */
 }

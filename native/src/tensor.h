@@ -20,10 +20,21 @@ static inline int64_t lanes_of(int64_t c, int64_t block) {
   return min_i64(CN_BLOCK, c - block * CN_BLOCK);
 }
 
+/* Rows and columns of the largest window; an upper bound for adaptive windows. */
+static inline int64_t largest_bin(int64_t inputs, int64_t outputs) {
+  return inputs % outputs == 0 ? inputs / outputs : min_i64(inputs, inputs / outputs + 2);
+}
+static inline int64_t pool_kernel_h(const cn_pool2d *pool, const cn_tensor *y) {
+  return pool->adaptive != 0 ? largest_bin(pool->x.h, y->h) : pool->window.kernel_h;
+}
+static inline int64_t pool_kernel_w(const cn_pool2d *pool, const cn_tensor *y) {
+  return pool->adaptive != 0 ? largest_bin(pool->x.w, y->w) : pool->window.kernel_w;
+}
+
 /* Whether the pixels of every window have an index of one byte. */
-static inline bool has_winners(const cn_pool2d *pool) {
+static inline bool has_winners(const cn_pool2d *pool, const cn_tensor *y) {
   return pool->kind == CN_POOL_MAX &&
-         (int64_t)pool->window.kernel_h * pool->window.kernel_w <= CN_NO_WINNER;
+         pool_kernel_h(pool, y) * pool_kernel_w(pool, y) <= CN_NO_WINNER;
 }
 
 /*

@@ -14,6 +14,8 @@ typedef struct arguments {
   cn_conv2d conv;
   cn_linear linear;
   cn_pool2d pool;
+  cn_resampling resampling;
+  cn_rearrangement rearrangement;
   cn_batch_norm norm;
   cn_sample_norm sample_norm;
   cn_softmax softmax;
@@ -29,6 +31,8 @@ typedef struct arguments {
   const cn_conv2d *by_conv;
   const cn_linear *by_linear;
   const cn_pool2d *by_pool;
+  const cn_resampling *by_resampling;
+  const cn_rearrangement *by_rearrangement;
   const cn_batch_norm *by_norm;
   const cn_sample_norm *by_sample_norm;
   const cn_softmax *by_softmax;

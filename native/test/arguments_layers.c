@@ -1,4 +1,4 @@
-/* The arguments of linear layers, pooling and batch normalisation. */
+/* The arguments of linear layers, pooling, batch normalisation, resampling and rearrangement. */
 #include "arguments.h"
 
 static cn_tensor blocked(int32_t c, int32_t h, int32_t w) {
@@ -139,7 +139,15 @@ static void pool_rows(const function *f, int64_t valid_result, cn_tensor *x, cn_
   ROW(f, CN_BAD_SHAPE, p->window.pad_left = -1);
   ROW(f, CN_BAD_SHAPE, p->window.pad_bottom = 2);
   ROW(f, CN_BAD_SHAPE, p->window.pad_right = 2);
-  ROW(f, CN_BAD_SHAPE, p->window.dilation_h = 2);
+  ROW(f, valid_result, p->window.dilation_h = 2);
+  ROW(f, CN_BAD_SHAPE, p->window.dilation_h = 8);
+  ROW(f, CN_BAD_SHAPE, p->window.dilation_h = 2, p->kind = CN_POOL_AVERAGE);
+  ROW(f, CN_BAD_SHAPE, y->h = 1, p->window.dilation_h = 9, p->window.pad_top = 1,
+      p->window.pad_bottom = 1); /* the window steps over the image */
+  ROW(f, CN_BAD_VALUE, p->divisor = -1);
+  ROW(f, CN_BAD_VALUE, p->adaptive = 2);
+  ROW(f, CN_BAD_VALUE, p->adaptive = -1);
+  ROW(f, valid_result, p->adaptive = 1, p->window.kernel_h = 0);
   ROW(f, CN_BAD_SHAPE, p->window.dilation_w = 0);
   ROW(f, CN_BAD_SHAPE, y->h = 5, p->window.pad_bottom = 1); /* a window without a pixel */
   ROW(f, CN_BAD_VALUE, p->kind = 2);
@@ -475,6 +483,79 @@ static void local_response_normalisation(void) {
   ALIGNED(backward, a.dx);
 }
 
+/* ---- Resampling and rearrangement ------------------------------------------------------------ */
+
+FUNCTION(cn_resample, a.in, a.by_resampling, a.n, a.x, a.y);
+FUNCTION(cn_rearrange, a.in, a.by_rearrangement, a.n, a.x, a.y);
+
+/* The tensors of a function that maps x to y. */
+static void map_rows(const function *f, cn_tensor *x, cn_tensor *y) {
+  context_rows(f);
+  batch_rows(f);
+  tensor_rows(f, x);
+  tensor_rows(f, y);
+  ROW(f, CN_BAD_LAYOUT, x->layout = CN_PLAIN);
+  ROW(f, CN_BAD_LAYOUT, y->layout = CN_PLAIN);
+  ALIGNED(f, a.x);
+  ALIGNED(f, a.y);
+}
+
+static void moves(void) {
+  begin_table();
+  valid.x = piece(0);
+  valid.y = piece(1);
+  static const int32_t starts[] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, indices[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  static const float weights[] = {1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 0.5f};
+  const cn_axis_taps taps = {starts, indices, weights};
+  valid.resampling = (cn_resampling){.size = sizeof valid.resampling,
+                                     .x = blocked(16, 8, 8),
+                                     .y = blocked(16, 8, 8),
+                                     .rows = taps,
+                                     .cols = taps};
+  valid.by_resampling = &a.resampling;
+  const function *f = &cn_resample_row;
+  map_rows(f, &a.resampling.x, &a.resampling.y);
+  DESCRIPTOR(f, a.resampling, a.by_resampling);
+  ROW(f, CN_BAD_SHAPE, a.resampling.x.c = 15);
+  ROW(f, CN_BAD_VALUE, a.resampling.x.h = 7);
+  ROW(f, CN_BAD_VALUE, a.resampling.x.w = 7);
+  cn_axis_taps *rows = &a.resampling.rows, *cols = &a.resampling.cols;
+  REQUIRED(f, rows->starts);
+  REQUIRED(f, rows->indices);
+  REQUIRED(f, cols->weights);
+  int32_t falling[9] = {0, 2, 1, 3, 4, 5, 6, 7, 8}, late[9] = {1, 1, 2, 3, 4, 5, 6, 7, 8};
+  int32_t negative[8] = {0, 1, 2, 3, -1, 5, 6, 7}, none[9] = {0};
+  ROW(f, CN_BAD_VALUE, rows->starts = falling);
+  ROW(f, CN_BAD_VALUE, cols->starts = late);
+  ROW(f, CN_BAD_VALUE, cols->indices = negative);
+  ROW(f, CN_OK, cols->starts = none, cols->indices = NULL, cols->weights = NULL);
+  valid.rearrangement = (cn_rearrangement){.size = sizeof valid.rearrangement,
+                                           .kind = CN_CHANNEL_SHUFFLE,
+                                           .x = blocked(16, 8, 8),
+                                           .y = blocked(16, 8, 8),
+                                           .factor = 2};
+  valid.by_rearrangement = &a.rearrangement;
+  f = &cn_rearrange_row;
+  cn_rearrangement *r = &a.rearrangement;
+  map_rows(f, &r->x, &r->y);
+  same_shape_rows(f, &r->y);
+  DESCRIPTOR(f, a.rearrangement, a.by_rearrangement);
+  ROW(f, CN_BAD_VALUE, r->kind = 4);
+  ROW(f, CN_BAD_VALUE, r->kind = -1);
+  ROW(f, CN_BAD_VALUE, r->factor = 0);
+  ROW(f, CN_BAD_SHAPE, r->factor = 3);
+  ROW(f, CN_OK, r->kind = CN_PIXEL_SHUFFLE, r->y = blocked(4, 16, 16));
+  ROW(f, CN_BAD_SHAPE, r->kind = CN_PIXEL_SHUFFLE, r->y = blocked(4, 16, 15));
+  ROW(f, CN_OK, r->kind = CN_PIXEL_UNSHUFFLE, r->y = blocked(64, 4, 4));
+  ROW(f, CN_BAD_SHAPE, r->kind = CN_PIXEL_UNSHUFFLE, r->y = blocked(60, 4, 4));
+  ROW(f, CN_BAD_SHAPE, r->kind = CN_PIXEL_UNSHUFFLE, r->factor = INT32_MAX);
+  ROW(f, CN_BAD_VALUE, r->kind = CN_PERMUTE);
+  ROW(f, CN_OK, r->kind = CN_PERMUTE, r->factor = -1, r->y = blocked(8, 8, 16), r->order[0] = 1,
+      r->order[1] = 2);
+  ROW(f, CN_BAD_SHAPE, r->kind = CN_PERMUTE, r->order[0] = 1, r->order[1] = 2);
+  ROW(f, CN_BAD_VALUE, r->kind = CN_PERMUTE, r->order[0] = 3);
+}
+
 void layer_arguments(void) {
   linear();
   pooling();
@@ -482,4 +563,5 @@ void layer_arguments(void) {
   sample_normalisation();
   softmax();
   local_response_normalisation();
+  moves();
 }

@@ -146,9 +146,9 @@ static int32_t window_size(int32_t in, int32_t kernel, int32_t stride, int32_t p
 
 /* The same for a pool, now and then rounded up. */
 static int32_t pooled_size(int32_t in, int32_t kernel, int32_t stride, int32_t before,
-                           int32_t behind) {
-  const int32_t down = window_size(in, kernel, stride, before + behind, 1);
-  const bool rest = (in + before + behind - kernel) % stride != 0;
+                           int32_t behind, int32_t dilation) {
+  const int32_t down = window_size(in, kernel, stride, before + behind, dilation);
+  const bool rest = (in + before + behind - dilation * (kernel - 1) - 1) % stride != 0;
   return rest && down * stride < in + before && chance(50) ? down + 1 : down;
 }
 
@@ -266,15 +266,19 @@ cn_conv2d any_extreme_conv(void) {
 /* Sets y and the gradients of a pool with a window on x. */
 static void complete_pool(cn_pool2d *p) {
   const cn_window *v = &p->window;
-  const int32_t h = pooled_size(p->x.h, v->kernel_h, v->stride_h, v->pad_top, v->pad_bottom);
-  const int32_t w = pooled_size(p->x.w, v->kernel_w, v->stride_w, v->pad_left, v->pad_right);
+  int32_t h =
+      pooled_size(p->x.h, v->kernel_h, v->stride_h, v->pad_top, v->pad_bottom, v->dilation_h);
+  int32_t w =
+      pooled_size(p->x.w, v->kernel_w, v->stride_w, v->pad_left, v->pad_right, v->dilation_w);
+  if (p->adaptive != 0) h = 1 + below(12), w = 1 + below(20);
   p->y = (cn_tensor){.c = p->x.c, .h = h, .w = w, .halo = below(2), .layout = CN_BLOCKED};
   p->dx = p->x;
   p->dy = p->y;
   other_halo(&p->dx);
   other_halo(&p->dy);
-  p->winners =
-      p->kind == CN_POOL_MAX && v->kernel_h * (int64_t)v->kernel_w <= CN_NO_WINNER && chance(70);
+  const int64_t area = p->adaptive != 0 ? (p->x.h / h + 2) * (int64_t)(p->x.w / w + 2)
+                                        : v->kernel_h * (int64_t)v->kernel_w;
+  p->winners = p->kind == CN_POOL_MAX && area <= CN_NO_WINNER && chance(70);
   if (p->winners == 1 && chance(40)) p->activation.kind = CN_RELU + below(2);
 }
 
@@ -295,7 +299,11 @@ cn_pool2d any_pool(const cn_tensor *x) {
     }
     if (chance(30)) v->pad_bottom = below(v->kernel_h);
     if (chance(30)) v->pad_right = below(v->kernel_w);
+    if (chance(30) && p.kind == CN_POOL_MAX)
+      v->dilation_h = 1 + below(3), v->dilation_w = 1 + below(3);
   }
+  p.adaptive = chance(20);
+  p.divisor = chance(20) ? below(9) : 0;
   complete_pool(&p);
   return p;
 }

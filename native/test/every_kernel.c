@@ -137,6 +137,52 @@ static void pools(run *r, bool backward) {
   }
 }
 
+/* Maxima of dilated windows, and means of adaptive ones, in many of which a pixel may be. */
+static void other_pools(run *r) {
+  const cn_tensor small = {CHANNELS, 2, 3, 0, CN_BLOCKED, 0, 0},
+                  wide = {CHANNELS, 41, 43, 0, CN_BLOCKED, 0, 0};
+  cn_pool2d dilated = pool_of(CN_POOL_MAX, 0);
+  dilated.window.dilation_h = 2;
+  dilated.y.h = dilated.dy.h = 3;
+  const cn_pool2d adaptive = {.size = sizeof adaptive,
+                              .kind = CN_POOL_AVERAGE,
+                              .x = small,
+                              .y = wide,
+                              .dx = small,
+                              .dy = wide,
+                              .adaptive = 1};
+  const cn_pool2d *all[] = {&dilated, &adaptive};
+  for (int i = 0; i < 2; i++)
+    RUN(cn_pool2d_backward(r->context, all[i], N, tensor(r, &all[i]->x, N), NULL,
+                           tensor(r, &all[i]->dy, N), tensor_result(r, &all[i]->dx, N)));
+}
+
+static void resample(run *r) {
+  static const int32_t starts[] = {0, 1, 2, 4, 4}, indices[] = {1, 2, 0, 3};
+  static const float weights[] = {1.0f, 1.0f, 0.3f, 0.7f};
+  cn_tensor y = blocked;
+  y.h = y.w = 4;
+  const cn_axis_taps taps = {starts, indices, weights};
+  const cn_resampling op = {.size = sizeof op, .x = blocked, .y = y, .rows = taps, .cols = taps};
+  RUN(cn_resample(r->context, &op, N, tensor(r, &op.x, N), tensor_result(r, &y, N)));
+}
+
+static void rearrange(run *r) {
+  cn_tensor larger = blocked, turned = blocked;
+  larger.c /= 4, larger.h *= 2, larger.w *= 2;
+  turned.c = HEIGHT, turned.h = WIDTH, turned.w = CHANNELS;
+  const cn_rearrangement all[] = {
+      {.kind = CN_CHANNEL_SHUFFLE, .x = blocked, .y = blocked, .factor = 4},
+      {.kind = CN_PIXEL_SHUFFLE, .x = blocked, .y = larger, .factor = 2},
+      {.kind = CN_PIXEL_UNSHUFFLE, .x = larger, .y = blocked, .factor = 2},
+      {.kind = CN_PERMUTE, .x = blocked, .y = turned, .order = {1, 2, 0}}};
+  for (int i = 0; i < 4; i++) {
+    cn_rearrangement op = all[i];
+    op.size = sizeof op;
+    RUN(cn_rearrange(r->context, &op, N, tensor(r, &op.x, N), tensor_result(r, &op.y, N)));
+  }
+}
+
 static void pool2d_forward(run *r) { pools(r, false); }
 static void pool2d_backward(run *r) { pools(r, true); }
 
@@ -378,6 +424,9 @@ const kernel_case kernel_cases[] = {
     {.name = "dropout", .body = dropout},
     {.name = "pool2d_forward", .body = pool2d_forward},
     {.name = "pool2d_backward", .body = pool2d_backward},
+    {.name = "pool2d_backward of other windows", .body = other_pools},
+    {.name = "resample", .body = resample},
+    {.name = "rearrange", .body = rearrange},
     {.name = "row_statistics_of", .body = row_statistics_of},
     {.name = "batch_norm_forward", .body = batch_norm_forward},
     {.name = "batch_norm_infer", .body = batch_norm_infer},

@@ -18,6 +18,8 @@ int32_t print_variants(void);
 
 void fuzz_linear(void);
 void fuzz_pool(void);
+void fuzz_resample(void);
+void fuzz_rearrange(void);
 void fuzz_norm(void);
 void fuzz_sample_norm(void);
 void fuzz_softmax(void);

@@ -1,4 +1,4 @@
-/* Linear layers, pooling, normalisations and softmax. */
+/* Linear layers, pooling, resampling, rearrangement, normalisations and softmax. */
 #include "fuzz.h"
 
 /* ---- Gradients ------------------------------------------------------------------------------- */
@@ -160,6 +160,75 @@ void fuzz_pool(void) {
                         is_same_shape(&p.x, &p.dx);
   if (all_valid() && pool->size == sizeof p)
     CHECK((status == CN_OK) == is_valid, "pool backward: valid %d, but %d", is_valid, (int)status);
+}
+
+/* ---- Resampling and rearrangement ------------------------------------------------------------ */
+
+enum { MOST_OUTPUTS = 1024 };
+
+/* Up to two taps for each output, of inputs in range unless chance spoils one. */
+static cn_axis_taps any_taps(int32_t inputs, int32_t outputs, int32_t *starts, int32_t *indices,
+                             float *weights) {
+  starts[0] = 0;
+  for (int32_t o = 0; o < outputs; o++) {
+    starts[o + 1] = starts[o];
+    for (int32_t t = chance(60) ? 1 : below(3); t > 0; t--) {
+      const int32_t at = starts[o + 1]++;
+      indices[at] = below(inputs);
+      weights[at] = chance(60) ? 1.0f : 0.5f;
+    }
+  }
+  /* Starts are not spoilt upwards: they say how long the other arrays are. */
+  if (chance(10)) starts[below(outputs + 1)] = below(starts[outputs] + 2) - 1;
+  if (chance(10)) spoil(indices, (size_t)outputs);
+  return (cn_axis_taps){starts, indices, weights};
+}
+
+void fuzz_resample(void) {
+  static int32_t starts[2][MOST_OUTPUTS + 1], indices[2][2 * MOST_OUTPUTS];
+  static float weights[2][2 * MOST_OUTPUTS];
+  const cn_context some = any_context();
+  const int32_t n = any_batch();
+  cn_resampling r = {.size = sizeof r, .x = any_tensor(CN_BLOCKED), .y = any_tensor(CN_BLOCKED)};
+  if (chance(90)) {
+    r.y.c = r.x.c;
+    r.y.sample_stride = 0;
+  }
+  r.rows = any_taps(r.x.h, r.y.h, starts[0], indices[0], weights[0]);
+  r.cols = any_taps(r.x.w, r.y.w, starts[1], indices[1], weights[1]);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_resampling *op = offered(LAYER, &r, sizeof r);
+  begin_call();
+  void *x = spoilt(next_image(&r.x, n)), *y = spoilt(next_result(&r.y, n));
+  if (all_fit()) CALL(cn_resample, context, op, n, x, y);
+}
+
+void fuzz_rearrange(void) {
+  const cn_context some = any_context();
+  const int32_t n = any_batch(), factor = 1 + below(3);
+  cn_rearrangement r = {.size = sizeof r,
+                        .kind = below(4),
+                        .x = any_tensor(CN_BLOCKED),
+                        .factor = factor,
+                        .order = {below(3), below(3), below(3)}};
+  r.x.sample_stride = 0;
+  if (chance(80)) r.x.c *= r.kind == CN_PIXEL_SHUFFLE ? factor * factor : factor;
+  if (chance(80) && r.kind == CN_PIXEL_UNSHUFFLE) r.x.h *= factor, r.x.w *= factor;
+  r.y = r.x;
+  if (r.kind == CN_PIXEL_SHUFFLE) r.y.c /= factor * factor, r.y.h *= factor, r.y.w *= factor;
+  if (r.kind == CN_PIXEL_UNSHUFFLE) r.y.c *= factor * factor, r.y.h /= factor, r.y.w /= factor;
+  if (r.kind == CN_PERMUTE) {
+    const int32_t sizes[] = {r.x.c, r.x.h, r.x.w}, first = below(3), step = 1 + below(2);
+    for (int i = 0; i < 3 && chance(97); i++) r.order[i] = (first + i * step) % 3;
+    r.y.c = sizes[r.order[0]], r.y.h = sizes[r.order[1]], r.y.w = sizes[r.order[2]];
+  }
+  other_halo(&r.y);
+  if (chance(20)) SPOIL(&r, cn_rearrangement, kind, order);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_rearrangement *op = offered(LAYER, &r, sizeof r);
+  begin_call();
+  void *x = spoilt(next_image(&r.x, n)), *y = spoilt(next_result(&r.y, n));
+  if (all_fit()) CALL(cn_rearrange, context, op, n, x, y);
 }
 
 /* ---- Batch normalisation --------------------------------------------------------------------- */

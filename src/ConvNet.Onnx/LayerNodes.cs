@@ -16,6 +16,15 @@ internal static class LayerNodes
             case Add:
                 onnx.Add(node, "Sum", onnx.Alike(node.Inputs));
                 break;
+            case AdaptiveAvgPool2d pool:
+                AdaptiveNodes.AddMeans(onnx, node, pool);
+                break;
+            case AdaptiveMaxPool2d pool:
+                AdaptiveNodes.AddMaxima(onnx, node, pool);
+                break;
+            case AvgPool2d { DivisorOverride: > 0 } pool:
+                AddSums(onnx, node, pool);
+                break;
             case AvgPool2d pool:
                 onnx.Add(node, "AveragePool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window),
                     OnnxAttribute.Of("count_include_pad", pool.CountIncludePad ? 1 : 0)]);
@@ -28,6 +37,9 @@ internal static class LayerNodes
                 break;
             case Clip clip:
                 AddClip(onnx, node, clip.Min, clip.Max);
+                break;
+            case ChannelShuffle shuffle:
+                AddReordered(onnx, node, shuffle);
                 break;
             case Concat:
                 onnx.Add(node, "Concat", onnx.Alike(node.Inputs), OnnxAttribute.Of("axis", 1));
@@ -77,6 +89,9 @@ internal static class LayerNodes
             case LayerScale:
                 onnx.Add(node, "Mul", onnx.Map(node.Inputs[0]));
                 break;
+            case GlobalMaxPool2d:
+                onnx.Add(node, "GlobalMaxPool", onnx.Map(node.Inputs[0]));
+                break;
             case LeakyRelu leaky:
                 onnx.Add(node, "LeakyRelu", OnnxGraph.Value(node.Inputs[0]),
                     OnnxAttribute.Of("alpha", leaky.NegativeSlope));
@@ -91,7 +106,29 @@ internal static class LayerNodes
                 onnx.Add(node, "LogSoftmax", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
                 break;
             case MaxPool2d pool:
-                onnx.Add(node, "MaxPool", onnx.Map(node.Inputs[0]), [.. Pooling(pool.Window)]);
+                AddMaxima(onnx, node, pool.Window);
+                break;
+            case Pad2d pad:
+                onnx.Add(node, "Pad", [.. onnx.Map(node.Inputs[0]), onnx.Constant(node, "pads", [0L, 0,
+                    pad.Padding.Top, pad.Padding.Left, 0, 0, pad.Padding.Bottom, pad.Padding.Right])],
+                    OnnxAttribute.Of("mode", pad.Mode switch
+                    {
+                        PadMode.Reflect => "reflect",
+                        PadMode.Replicate => "edge",
+                        _ => "constant",
+                    }));
+                break;
+            case Permute permute:
+                onnx.Add(node, "Transpose", onnx.Map(node.Inputs[0]), OnnxAttribute.Of("perm",
+                    [0, .. permute.Dimensions(node.Inputs[0].Shape).Order.Select(dimension => dimension + 1)]));
+                break;
+            case PixelShuffle shuffle:
+                onnx.Add(node, "DepthToSpace", onnx.Map(node.Inputs[0]), OnnxAttribute.Of("mode", "CRD"),
+                    OnnxAttribute.Of("blocksize", shuffle.Factor));
+                break;
+            // SpaceToDepth has another order of channels.
+            case PixelUnshuffle unshuffle:
+                AddReordered(onnx, node, unshuffle);
                 break;
             case Mish:
                 onnx.Add(node, "Mish", OnnxGraph.Value(node.Inputs[0]));
@@ -130,6 +167,18 @@ internal static class LayerNodes
                 break;
             case Softmax:
                 onnx.Add(node, "Softmax", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
+                break;
+            case Reshape reshape:
+                onnx.Add(node, "Reshape", [.. onnx.Map(node.Inputs[0]), onnx.Constant(node, "shape",
+                    [0L, reshape.Shape.C, reshape.Shape.H, reshape.Shape.W])]);
+                break;
+            case Slice slice:
+                onnx.Add(node, "Slice", [.. onnx.Map(node.Inputs[0]), onnx.Constant(node, "starts", [slice.Start]),
+                    onnx.Constant(node, "ends", [(long)slice.Start + slice.Length]),
+                    onnx.Constant(node, "axes", [(long)slice.Axis + 1])]);
+                break;
+            case Upsample upsample:
+                AddResize(onnx, node, upsample);
                 break;
             default:
                 throw new NotSupportedException($"{node.Name} is a {node.Layer!.GetType().Name}, which has no ONNX "
@@ -227,6 +276,66 @@ internal static class LayerNodes
         => node.Parameters.Any(parameter => parameter.Trainable)
             ? [node.Parameters[0].Name, node.Parameters[1].Name]
             : [onnx.Constant(node, "ones", 1, sizes), onnx.Constant(node, "zeros", 0, sizes)];
+    // ONNX Runtime pads by less than the kernel. What a dilated window needs more is padded before.
+    private static void AddMaxima(OnnxGraph onnx, Node node, Window window)
+    {
+        string[] x = onnx.Map(node.Inputs[0]);
+        if (window.Dilation != 1)
+        {
+            long[] ends = Ends(node, window);
+            x = [onnx.AddPart(node, "padded", "Pad", [.. x,
+                onnx.Constant(node, "pads", [0L, 0, window.Padding.Top, window.Padding.Left, 0, 0, .. ends]),
+                onnx.Constant(node, "least", float.NegativeInfinity)])];
+            window = window with { Padding = 0, Rounding = Rounding.Floor };
+        }
+        onnx.Add(node, "MaxPool", x, [.. Pooling(window),
+            OnnxAttribute.Of("dilations", window.Dilation.H, window.Dilation.W)]);
+    }
+
+    // The padding below and on the right up to the end of the last window.
+    private static long[] Ends(Node node, Window window)
+    {
+        (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, window.Padding);
+        return [Math.Max(padding.Bottom, (y.H - 1L) * window.Stride.H + window.Reach.H - padding.Top - x.H),
+            Math.Max(padding.Right, (y.W - 1L) * window.Stride.W + window.Reach.W - padding.Left - x.W)];
+    }
+
+    // The sum over a window is a convolution of every channel by itself.
+    private static void AddSums(OnnxGraph onnx, Node node, AvgPool2d pool)
+    {
+        (Window window, Shape x) = (pool.Window, node.Inputs[0].Shape);
+        long[] ends = Ends(node, window);
+        Padding padding = (window.Padding.Top, window.Padding.Left, (int)ends[0], (int)ends[1]);
+        var weights = new float[x.C * window.Kernel.Area];
+        Array.Fill(weights, 1f / pool.DivisorOverride);
+        onnx.Add(node, "Conv", [.. onnx.Map(node.Inputs[0]),
+            onnx.Constant(node, "weights", weights, x.C, 1, window.Kernel.H, window.Kernel.W)],
+            [.. Taps(window with { Padding = padding }), OnnxAttribute.Of("group", x.C)]);
+    }
+
+    // Two dimensions more, their reordering, and back.
+    private static void AddReordered(OnnxGraph onnx, Node node, Rearrangement layer)
+    {
+        (int[] sizes, int[] order) = layer.Dimensions(node.Inputs[0].Shape);
+        string split = onnx.Reshaped(node, "split", onnx.Map(node.Inputs[0])[0], [0, .. sizes]);
+        string moved = onnx.AddPart(node, "moved", "Transpose", [split],
+            [OnnxAttribute.Of("perm", [0, .. order.Select(dimension => dimension + 1)])]);
+        onnx.Add(node, "Reshape", [moved,
+            onnx.Constant(node, "shape", [0L, node.Shape.C, node.Shape.H, node.Shape.W])]);
+    }
+
+    private static void AddResize(OnnxGraph onnx, Node node, Upsample layer)
+    {
+        const string None = "";
+        bool bilinear = layer.Mode == UpsampleMode.Bilinear;
+        string[] size = layer.Size == default
+            ? [onnx.Constant(node, "scales", [layer.Scale.H, layer.Scale.W], 2)]
+            : [None, onnx.Constant(node, "sizes", [layer.Size.H, layer.Size.W])];
+        onnx.Add(node, "Resize", [.. onnx.Map(node.Inputs[0]), None, .. size], OnnxAttribute.Of("axes", 2, 3),
+            OnnxAttribute.Of("mode", bilinear ? "linear" : "nearest"), OnnxAttribute.Of("nearest_mode", "floor"),
+            OnnxAttribute.Of("coordinate_transformation_mode",
+                !bilinear ? "asymmetric" : layer.AlignCorners ? "align_corners" : "half_pixel"));
+    }
 
     private static AttributeProto[] Taps(Window window) => [.. Places(window),
         OnnxAttribute.Of("dilations", window.Dilation.H, window.Dilation.W)];

@@ -116,23 +116,41 @@ internal sealed class OnnxGraph
         return tensor.Name;
     }
 
+    /// <summary>Adds constants of one dimension for a layer and returns their name.</summary>
+    public string Constant(Node node, string name, long[] values)
+    {
+        var tensor = new TensorProto
+        {
+            Name = Fresh($"{node.Name}.{name}"),
+            DataType = (int)TensorProto.Types.DataType.Int64,
+        };
+        tensor.Dims.Add(values.Length);
+        tensor.Int64Data.AddRange(values);
+        Proto.Initializer.Add(tensor);
+        return tensor.Name;
+    }
+
+    /// <summary>Adds constants for a layer and returns their name.</summary>
+    public string Constant(Node node, string name, float[] values, params int[] sizes)
+    {
+        var tensor = new TensorProto
+        {
+            Name = Fresh($"{node.Name}.{name}"),
+            DataType = (int)TensorProto.Types.DataType.Float,
+        };
+        tensor.Dims.AddRange(sizes.Select(size => (long)size));
+        tensor.FloatData.AddRange(values);
+        Proto.Initializer.Add(tensor);
+        return tensor.Name;
+    }
+
     /// <summary>Adds a node that changes the form of a value and returns the name of its result.</summary>
     /// <param name="node">The node of the layer that the names are derived from.</param>
     /// <param name="name">The name of the result.</param>
     /// <param name="value">The name of the value.</param>
     /// <param name="sizes">The sizes: 0 keeps that of the value, −1 stands for the rest.</param>
     public string Reshaped(Node node, string name, string value, params long[] sizes)
-    {
-        var shape = new TensorProto
-        {
-            Name = Fresh($"{node.Name}.shape"),
-            DataType = (int)TensorProto.Types.DataType.Int64,
-        };
-        shape.Dims.Add(sizes.Length);
-        shape.Int64Data.AddRange(sizes);
-        Proto.Initializer.Add(shape);
-        return AddPart(node, name, "Reshape", value, shape.Name);
-    }
+        => AddPart(node, name, "Reshape", value, Constant(node, "shape", sizes));
 
     private void AddNode(string type, string name, string[] inputs, AttributeProto[] attributes)
     {

@@ -1,3 +1,4 @@
+using PaddingModes = TorchSharp.PaddingModes;
 using static TorchSharp.Modules.GELU;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -78,6 +79,20 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         MaxPool2d layer => ("max_pool2d", OnMaps(node, MaxPool(node, layer))),
         AvgPool2d layer => ("avg_pool2d", OnMaps(node, AvgPool(node, layer))),
         GlobalAvgPool2d => ("adaptive_avg_pool2d", OnMaps(node, x => functional.adaptive_avg_pool2d(x, s_one))),
+        GlobalMaxPool2d => ("adaptive_max_pool2d", OnMaps(node, x => functional.adaptive_max_pool2d(x, s_one))),
+        AdaptiveAvgPool2d layer => ("adaptive_avg_pool2d",
+            OnMaps(node, x => functional.adaptive_avg_pool2d(x, Pair(layer.Output)))),
+        AdaptiveMaxPool2d layer => ("adaptive_max_pool2d",
+            OnMaps(node, x => functional.adaptive_max_pool2d(x, Pair(layer.Output)))),
+        Pad2d layer => ("pad", OnMaps(node, Pad(layer))),
+        Upsample layer => ("interpolate", OnMaps(node, Interpolate(layer))),
+        PixelShuffle layer => ("pixel_shuffle", OnMaps(node, x => functional.pixel_shuffle(x, layer.Factor))),
+        PixelUnshuffle layer => ("pixel_unshuffle", OnMaps(node, x => functional.pixel_unshuffle(x, layer.Factor))),
+        ChannelShuffle layer => ("channel_shuffle", OnMaps(node, nn.ChannelShuffle(layer.Groups).call)),
+        Permute layer => ("permute", OnMaps(node, x => x.permute([0, .. layer.Dimensions(node.Inputs[0].Shape).Order
+            .Select(dimension => dimension + 1L)]))),
+        Slice layer => ("narrow", OnMaps(node, x => x.narrow((int)layer.Axis + 1, layer.Start, layer.Length))),
+        Reshape => ("reshape", (x, _) => x[0].reshape(Dimensions(node.Shape))),
         BatchNorm2d layer => ("batch_norm", (x, pass) => BatchNorm(layer, x[0], w, node.Shape, pass)),
         LayerNorm { Over: LayerNormAxes.Sample } layer => ("layer_norm", LayerNormOfSample(node, layer, w)),
         LayerNorm layer => ("layer_norm", OnMaps(node, x => functional.layer_norm(x.permute(0, 2, 3, 1),
@@ -177,16 +192,17 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
 
     private static Func<Tensor, Tensor> MaxPool(Node node, MaxPool2d layer)
     {
-        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride);
+        long[] kernel = Pair(layer.Window.Kernel), stride = Pair(layer.Window.Stride),
+            dilation = Pair(layer.Window.Dilation);
         if (!layer.Window.Padding.IsSymmetric)
         {
             long[] sides = AsFarAsWindowsReach(node, layer.Window);
             return x => functional.max_pool2d(Sides.Pad(x, sides, double.NegativeInfinity), kernel, stride, s_none,
-                s_one);
+                dilation);
         }
         long[] padding = Sides.Both(layer.Window.Padding);
         bool roundsUp = layer.Window.Rounding == Rounding.Ceiling;
-        return x => functional.max_pool2d(x, kernel, stride, padding, s_one, roundsUp);
+        return x => functional.max_pool2d(x, kernel, stride, padding, dilation, roundsUp);
     }
 
     private Func<Tensor, Tensor> AvgPool(Node node, AvgPool2d layer)
@@ -196,7 +212,8 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
             return UnevenAvgPool(node, layer, kernel, stride);
         long[] padding = Sides.Both(layer.Window.Padding);
         bool roundsUp = layer.Window.Rounding == Rounding.Ceiling;
-        return x => functional.avg_pool2d(x, kernel, stride, padding, roundsUp, layer.CountIncludePad);
+        long? divisor = layer.DivisorOverride > 0 ? layer.DivisorOverride : null;
+        return x => functional.avg_pool2d(x, kernel, stride, padding, roundsUp, layer.CountIncludePad, divisor);
     }
 
     // Torch pads opposite sides equally. This computes the sums over windows of padded maps and divides each by the
@@ -214,7 +231,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
             int top = row * layer.Window.Stride.H - padding.Top, left = column * layer.Window.Stride.W - padding.Left;
             int rows = Math.Min(top + layer.Window.Kernel.H, most.H) - Math.Max(top, least.H);
             int columns = Math.Min(left + layer.Window.Kernel.W, most.W) - Math.Max(left, least.W);
-            counts.Values[i] = (float)((long)rows * columns);
+            counts.Values[i] = layer.DivisorOverride > 0 ? layer.DivisorOverride : (float)((long)rows * columns);
         }
         long[] sides = AsFarAsWindowsReach(node, layer.Window);
         return values => functional.avg_pool2d(Sides.Pad(values, sides), kernel, stride, s_none, false, true, 1)
@@ -226,9 +243,30 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     private static long[] AsFarAsWindowsReach(Node node, Window window)
     {
         (Shape x, Shape y, Padding padding) = (node.Inputs[0].Shape, node.Shape, window.Padding);
-        long below = (y.H - 1L) * window.Stride.H + window.Kernel.H - padding.Top - x.H,
-            beside = (y.W - 1L) * window.Stride.W + window.Kernel.W - padding.Left - x.W;
+        long below = (y.H - 1L) * window.Stride.H + window.Reach.H - padding.Top - x.H,
+            beside = (y.W - 1L) * window.Stride.W + window.Reach.W - padding.Left - x.W;
         return [padding.Left, beside, padding.Top, below];
+    }
+
+    private static Func<Tensor, Tensor> Pad(Pad2d layer)
+    {
+        (int top, int left, int bottom, int right) = layer.Padding;
+        PaddingModes mode = layer.Mode switch
+        {
+            PadMode.Reflect => PaddingModes.Reflect,
+            PadMode.Replicate => PaddingModes.Replicate,
+            _ => PaddingModes.Constant,
+        };
+        return x => functional.pad(x, [left, right, top, bottom], mode);
+    }
+
+    private static Func<Tensor, Tensor> Interpolate(Upsample layer)
+    {
+        long[]? size = layer.Size == default ? null : Pair(layer.Size);
+        double[]? scale = size is null ? [layer.Scale.H, layer.Scale.W] : null;
+        bool bilinear = layer.Mode == UpsampleMode.Bilinear;
+        InterpolationMode mode = bilinear ? InterpolationMode.Bilinear : InterpolationMode.Nearest;
+        return x => functional.interpolate(x, size, scale, mode, bilinear ? layer.AlignCorners : null);
     }
 
     // Layers with a sliding window require N×C×H×W, even for a map of one value.

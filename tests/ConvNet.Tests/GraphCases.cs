@@ -95,6 +95,20 @@ public static class GraphCases
             new ConvTranspose2d(17, 3, 2, 1, outputPadding: 1), new Relu(), new Conv2d(3, 3, padding: 1)),
         Chain("transposed convolution, bn, relu", 4, new(5, 3, 4), new ConvTranspose2d(16, 2, 2), new BatchNorm2d(),
             new Relu(), new ConvTranspose2d(3, 3)),
+        new("slices of blocks of channels", 4, SlicesOfBlocks),
+        new("slices that overlap, and that leave channels out", 2, SlicesThatOverlap),
+        new("channels split and shuffled", 4, ShuffleUnit),
+        Chain("convs and a reshape", 2, new(3, 4, 6), new Conv2d(8, 3, padding: 1), new Relu(),
+            new Reshape(new Shape(2, 8, 12)), new Conv2d(17, 3), new Reshape(Shape.Vector(17 * 6 * 10)), new Linear(3)),
+        Chain("conv, dilated pool, relu", 2, new(3, 9, 8), new Conv2d(17, 3), new MaxPool2d(2, 1, dilation: 2),
+            new Relu(), new Conv2d(3, 1)),
+        Chain("conv, relu, pool with a divisor", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(),
+            new AvgPool2d(2, rounding: Rounding.Floor, divisorOverride: 8)),
+        Chain("conv, relu, adaptive pools", 2, new(3, 9, 8), new Conv2d(17, 3), new Relu(),
+            new AdaptiveMaxPool2d((4, 3)), new Conv2d(18, 1), new AdaptiveAvgPool2d(2), new Flatten(), new Linear(3)),
+        Chain("padded by hand and resized", 2, new(3, 5, 6), new Pad2d(1), new Conv2d(17, 3), new Relu(),
+            new Upsample(2), new Pad2d((1, 2, 0, 1), PadMode.Reflect), new Conv2d(4, 3), new PixelShuffle(2),
+            new Upsample(2, UpsampleMode.Bilinear), new Slice(SliceAxis.Rows, 3, 7)),
         new("concat of branches", 2, ConcatOfBranches),
         new("concat of blocks and of a value twice", 2, ConcatTwice),
         new("inception block", 4, InceptionBlock),
@@ -174,6 +188,49 @@ public static class GraphCases
         Node b = graph.Append(x, new MaxPool2d(3, stride: 1, padding: 1), new Conv2d(5, 1));
         Node all = graph.Add(new Concat(), a, graph.Input, b, x);
         graph.Append(all, new Relu(), new Conv2d(4, 3), new Flatten(), new Linear(3));
+        return graph;
+    }
+
+    // Halves that several layers, one layer and a sum read, and a slice of a slice.
+    private static Graph SlicesOfBlocks()
+    {
+        var graph = new Graph(new Shape(3, 6, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(64, 3, padding: 1), new BatchNorm2d(), new Relu());
+        Node[] parts = graph.Split(x, 16, 32, 16);
+        Node a = graph.Append(parts[0], new Conv2d(16, 3, padding: 1), new Relu());
+        Node inner = graph.Add(new Slice(SliceAxis.Channels, 16, 16), parts[1]);
+        Node b = graph.Add(new Add(), a, graph.Append(inner, new Conv2d(16, 3, padding: 1)));
+        Node c = graph.Add(new Add(), parts[2], graph.Add(new MaxPool2d(3, 1, 1), parts[2]));
+        Node all = graph.Add(new Concat(), b, parts[1], c, parts[0]);
+        graph.Append(all, new Conv2d(5, 1), new Flatten(), new Linear(3));
+        return graph;
+    }
+
+    private static Graph SlicesThatOverlap()
+    {
+        var graph = new Graph(new Shape(3, 4, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(48, 3, padding: 1), new Relu());
+        Node y = graph.Append(graph.Input, new Conv2d(48, 3, padding: 1), new Relu());
+        graph.Add(new Concat(), graph.Add(new Slice(SliceAxis.Channels, 0, 32), x),
+            graph.Append(graph.Add(new Slice(SliceAxis.Channels, 16, 32), x), new Conv2d(7, 1)),
+            graph.Append(graph.Add(new Slice(SliceAxis.Channels, 16, 16), y), new Conv2d(5, 3, padding: 1)),
+            graph.Add(new Slice(SliceAxis.Channels, 3, 7), y));
+        return graph;
+    }
+
+    // Ma et al., "ShuffleNet V2", ECCV 2018, with halves that fill no blocks.
+    private static Graph ShuffleUnit()
+    {
+        var graph = new Graph(new Shape(3, 6, 5));
+        Node x = graph.Append(graph.Input, new Conv2d(34, 3, padding: 1), new Relu());
+        for (int i = 0; i < 2; i++)
+        {
+            Node[] halves = graph.Split(x, 17, 17);
+            Node right = graph.Append(halves[1], new Conv2d(17, 1), new Relu(),
+                new Conv2d(17, 3, padding: 1, groups: 17), new BatchNorm2d(), new Conv2d(17, 1), new Relu());
+            x = graph.Add(new ChannelShuffle(2), graph.Add(new Concat(), halves[0], right));
+        }
+        graph.Append(x, new GlobalAvgPool2d(), new Linear(3));
         return graph;
     }
 

@@ -2,26 +2,52 @@
 #include "conv.h"
 #include "pairwise.h"
 
-/* The part of a window inside the image: rows x cols pixels from (y, x); and how many pixels it
- * has in the image and its padding. */
+/* The part of a window inside the image: rows x cols pixels from (y, x), each `dilation` from the
+ * next; and how many pixels it has in the image and its padding. */
 typedef struct window_part {
   int64_t y, x, rows, cols, padded;
 } window_part;
 
-ALWAYS_INLINE window_part part_of(const cn_pool2d *p, int64_t oy, int64_t ox) {
-  const int64_t y = oy * p->window.stride_h - p->window.pad_top,
-                x = ox * p->window.stride_w - p->window.pad_left;
-  const int64_t y0 = max_i64(y, 0), x0 = max_i64(x, 0);
-  const int64_t height = min_i64(p->window.kernel_h, p->x.h + p->window.pad_bottom - y);
-  const int64_t width = min_i64(p->window.kernel_w, p->x.w + p->window.pad_right - x);
-  return (window_part){.y = y0,
-                       .x = x0,
-                       .rows = min_i64(y + p->window.kernel_h, p->x.h) - y0,
-                       .cols = min_i64(x + p->window.kernel_w, p->x.w) - x0,
-                       .padded = height * width};
+/* The same along one axis. */
+typedef struct axis_part {
+  int64_t first, count, padded;
+} axis_part;
+
+ALWAYS_INLINE axis_part clipped(int64_t start, int64_t kernel, int64_t dilation, int64_t size,
+                                int64_t behind) {
+  if (dilation == 1) {
+    const int64_t first = max_i64(start, 0);
+    return (axis_part){first, min_i64(start + kernel, size) - first,
+                       min_i64(kernel, size + behind - start)};
+  }
+  const int64_t first = start >= 0 ? start : start + ceil_div(-start, dilation) * dilation;
+  const int64_t end = min_i64(start + (kernel - 1) * dilation + 1, size);
+  return (axis_part){.first = first, .count = ceil_div(end - first, dilation)};
+}
+
+ALWAYS_INLINE axis_part bin_of(int64_t i, int64_t inputs, int64_t outputs) {
+  const int64_t first = i * inputs / outputs, end = ceil_div((i + 1) * inputs, outputs);
+  return (axis_part){first, end - first, end - first};
+}
+
+ALWAYS_INLINE window_part part_of(const cn_pool2d *p, const cn_tensor *out, int64_t oy,
+                                  int64_t ox) {
+  const cn_window *w = &p->window;
+  const axis_part rows = p->adaptive != 0 ? bin_of(oy, p->x.h, out->h)
+                                          : clipped(oy * w->stride_h - w->pad_top, w->kernel_h,
+                                                    w->dilation_h, p->x.h, w->pad_bottom);
+  const axis_part cols = p->adaptive != 0 ? bin_of(ox, p->x.w, out->w)
+                                          : clipped(ox * w->stride_w - w->pad_left, w->kernel_w,
+                                                    w->dilation_w, p->x.w, w->pad_right);
+  return (window_part){.y = rows.first,
+                       .x = cols.first,
+                       .rows = rows.count,
+                       .cols = cols.count,
+                       .padded = rows.padded * cols.padded};
 }
 
 ALWAYS_INLINE float divisor(const cn_pool2d *p, window_part w) {
+  if (p->divisor > 0) return (float)p->divisor;
   return (float)(p->count_include_pad ? w.padded : w.rows * w.cols);
 }
 
@@ -31,12 +57,12 @@ typedef struct peak {
   vec best, at;
 } peak;
 
-ALWAYS_INLINE peak peak_of(const float *x, int64_t row, int64_t rows, int64_t cols) {
+ALWAYS_INLINE peak peak_of(const float *x, int64_t row, int64_t col, int64_t rows, int64_t cols) {
   peak p = {vec_load(x), vec_zero()};
   float number = 0.0f;
   for (int64_t y = 0; y < rows; y++)
     for (int64_t i = 0; i < cols; i++, number += 1.0f) {
-      const vec v = vec_load(x + y * row + i * CN_BLOCK);
+      const vec v = vec_load(x + y * row + i * col);
       const vec_mask wins = vec_above_or_nan(v, p.best);
       p.best = vec_select(wins, v, p.best);
       p.at = vec_select(wins, vec_set1(number), p.at);
@@ -44,22 +70,37 @@ ALWAYS_INLINE peak peak_of(const float *x, int64_t row, int64_t rows, int64_t co
   return p;
 }
 
+ALWAYS_INLINE int64_t row_dilation(const cn_pool2d *p) {
+  return p->adaptive != 0 ? 1 : p->window.dilation_h;
+}
+
+ALWAYS_INLINE int64_t col_dilation(const cn_pool2d *p) {
+  return p->adaptive != 0 ? 1 : p->window.dilation_w;
+}
+
+/* Distances between the rows and the pixels of a window. */
+ALWAYS_INLINE int64_t row_step(const pool_job *job, const view *v) {
+  return row_dilation(&job->pool) * v->row;
+}
+
+ALWAYS_INLINE int64_t col_step(const pool_job *job) { return col_dilation(&job->pool) * CN_BLOCK; }
+
 /* 2x2 and 3x3 windows are unrolled. */
 ALWAYS_INLINE peak peak_in(const pool_job *job, const float *x, window_part w) {
-  const int64_t row = job->xv.row;
-  if (w.rows == 2 && w.cols == 2) return peak_of(x, row, 2, 2);
-  if (w.rows == 3 && w.cols == 3) return peak_of(x, row, 3, 3);
-  return peak_of(x, row, w.rows, w.cols);
+  const int64_t row = row_step(job, &job->xv), col = col_step(job);
+  if (w.rows == 2 && w.cols == 2) return peak_of(x, row, col, 2, 2);
+  if (w.rows == 3 && w.cols == 3) return peak_of(x, row, col, 3, 3);
+  return peak_of(x, row, col, w.rows, w.cols);
 }
 
 /* dx += dy at pixel `at`; or, if windows do not overlap, dx = dy there and 0 in the rest of the
  * window. */
-ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, int64_t rows,
-                          int64_t cols) {
+ALWAYS_INLINE void add_at(vec at, vec dy, bool alone, float *dx, int64_t row, int64_t col,
+                          int64_t rows, int64_t cols) {
   float number = 0.0f;
   for (int64_t y = 0; y < rows; y++)
     for (int64_t i = 0; i < cols; i++, number += 1.0f) {
-      float *to = dx + y * row + i * CN_BLOCK;
+      float *to = dx + y * row + i * col;
       const vec partial = vec_keep(vec_equal(at, vec_set1(number)), dy);
       vec_store(to, alone ? partial : vec_add(vec_load(to), partial));
     }
@@ -116,7 +157,7 @@ void pool_rows(const pool_job *shared, int64_t plane, const float *x, int64_t oy
   for (int64_t oy = oy0; oy < oy1; oy++) {
     const int64_t first = (plane * p->y.h + oy) * p->y.w;
     for (int64_t ox = 0; ox < p->y.w; ox++) {
-      const window_part w = part_of(p, oy, ox);
+      const window_part w = part_of(p, &p->y, oy, ox);
       const float *from = x + w.y * job->xv.row + w.x * CN_BLOCK;
       float *to = y + oy * job->yv.row + ox * CN_BLOCK;
       uint8_t *winner =
@@ -142,15 +183,15 @@ BODY(pool_forward_items) {
 
 /* Adds dy at the winner of one window. */
 ALWAYS_INLINE void spread_max(const pool_job *job, vec at, vec dy, window_part w, float *dx) {
-  const int64_t row = job->dxv.row;
+  const int64_t row = row_step(job, &job->dxv), col = col_step(job);
   if (job->alone && w.rows == 2 && w.cols == 2)
-    add_at(at, dy, true, dx, row, 2, 2);
+    add_at(at, dy, true, dx, row, col, 2, 2);
   else if (job->alone)
-    add_at(at, dy, true, dx, row, w.rows, w.cols);
+    add_at(at, dy, true, dx, row, col, w.rows, w.cols);
   else if (w.rows == 3 && w.cols == 3)
-    add_at(at, dy, false, dx, row, 3, 3);
+    add_at(at, dy, false, dx, row, col, 3, 3);
   else
-    add_at(at, dy, false, dx, row, w.rows, w.cols);
+    add_at(at, dy, false, dx, row, col, w.rows, w.cols);
 }
 
 /* dx += dy / count at every pixel of one window. */
@@ -173,7 +214,7 @@ ALWAYS_INLINE void clear_rows(const pool_job *job, float *dx, int64_t *clean, in
 ALWAYS_INLINE void spread(const pool_job *job, int64_t item, const float *x, const float *dy,
                           int64_t oy, int64_t ox, float *dx) {
   const cn_pool2d *p = &job->pool;
-  const window_part w = part_of(p, oy, ox);
+  const window_part w = part_of(p, &p->dy, oy, ox);
   const float *g = dy + oy * job->yv.row + ox * CN_BLOCK;
   float *to = dx + w.y * job->dxv.row + w.x * CN_BLOCK;
   for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
@@ -194,31 +235,58 @@ typedef struct run {
   int64_t first, end;
 } run;
 
-ALWAYS_INLINE run windows_over(int64_t i, int64_t kernel, int64_t stride, int64_t pad,
+ALWAYS_INLINE run windows_over(int64_t i, int64_t reach, int64_t stride, int64_t pad,
                                int64_t outputs) {
-  const int64_t before = i + pad - kernel;
+  const int64_t before = i + pad - reach;
   return (run){before < 0 ? 0 : before / stride + 1, min_i64(outputs, (i + pad) / stride + 1)};
 }
 
+ALWAYS_INLINE run bins_over(int64_t i, int64_t inputs, int64_t outputs) {
+  return (run){i * outputs / inputs, ceil_div((i + 1) * outputs, inputs)};
+}
+
+static inline int64_t reach_of(int64_t kernel, int64_t dilation) {
+  return (kernel - 1) * dilation + 1;
+}
+
 ALWAYS_INLINE run rows_over(const cn_pool2d *p, int64_t y) {
-  return windows_over(y, p->window.kernel_h, p->window.stride_h, p->window.pad_top, p->dy.h);
+  const cn_window *w = &p->window;
+  return p->adaptive != 0 ? bins_over(y, p->x.h, p->dy.h)
+                          : windows_over(y, reach_of(w->kernel_h, w->dilation_h), w->stride_h,
+                                         w->pad_top, p->dy.h);
 }
 
 ALWAYS_INLINE run cols_over(const cn_pool2d *p, int64_t x) {
-  return windows_over(x, p->window.kernel_w, p->window.stride_w, p->window.pad_left, p->dy.w);
+  const cn_window *w = &p->window;
+  return p->adaptive != 0 ? bins_over(x, p->x.w, p->dy.w)
+                          : windows_over(x, reach_of(w->kernel_w, w->dilation_w), w->stride_w,
+                                         w->pad_left, p->dy.w);
+}
+
+/* The most windows along an axis that a pixel may belong to. */
+static int64_t overlap_of(int64_t kernel, int64_t dilation, int64_t stride, int64_t outputs) {
+  const int64_t covering = (reach_of(kernel, dilation) - 1) / stride + 1;
+  return min_i64(outputs, min_i64(kernel, covering));
 }
 
 /* Whether a pixel may belong to more than SUM_TERMS windows. */
 static bool is_crowded(const cn_pool2d *p) {
-  const int64_t rows = min_i64(p->dy.h, (p->window.kernel_h - 1) / p->window.stride_h + 1);
-  return rows * min_i64(p->dy.w, (p->window.kernel_w - 1) / p->window.stride_w + 1) > SUM_TERMS;
+  const cn_window *w = &p->window;
+  const int64_t rows = p->adaptive != 0
+                           ? min_i64(p->dy.h, p->dy.h / p->x.h + 2)
+                           : overlap_of(w->kernel_h, w->dilation_h, w->stride_h, p->dy.h);
+  const int64_t cols = p->adaptive != 0
+                           ? min_i64(p->dy.w, p->dy.w / p->x.w + 2)
+                           : overlap_of(w->kernel_w, w->dilation_w, w->stride_w, p->dy.w);
+  return rows * cols > SUM_TERMS;
 }
 
 /* Whether all windows are means of as many pixels: the padding counts, and the last ones end in it.
  */
 static bool counts_alike(const cn_pool2d *p) {
   const cn_window *w = &p->window;
-  return p->count_include_pad &&
+  if (p->divisor > 0) return true;
+  return p->adaptive == 0 && p->count_include_pad &&
          (p->dy.h - 1) * (int64_t)w->stride_h + w->kernel_h <=
              (int64_t)p->x.h + w->pad_top + w->pad_bottom &&
          (p->dy.w - 1) * (int64_t)w->stride_w + w->kernel_w <=
@@ -238,13 +306,13 @@ static vec crowded_average(const pool_job *job, const float *dy, int64_t y, int6
       vec partial = vec_zero();
       for (int64_t ox = first; ox < end; ox++) {
         const vec g = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
-        const float count = alike ? 1.0f : divisor(p, part_of(p, oy, ox));
+        const float count = alike ? 1.0f : divisor(p, part_of(p, &p->dy, oy, ox));
         partial = vec_add(partial, alike ? g : vec_div(g, vec_set1(count)));
       }
       pairwise_add(&sum, partial);
     }
   const vec total = pairwise_total(&sum, vec_zero());
-  return alike ? vec_div(total, vec_set1(divisor(p, part_of(p, 0, 0)))) : total;
+  return alike ? vec_div(total, vec_set1(divisor(p, part_of(p, &p->dy, 0, 0)))) : total;
 }
 
 /* A group of windows with the indices of their winners. */
@@ -258,13 +326,16 @@ typedef struct window_group {
 ALWAYS_INLINE vec group_sum(const pool_job *job, const window_group *g, const float *dy, int64_t y,
                             int64_t x) {
   const run rows = rows_over(&job->pool, y), cols = cols_over(&job->pool, x);
+  const int64_t dh = row_dilation(&job->pool), dw = col_dilation(&job->pool);
   vec sum = vec_zero();
   for (int64_t oy = max_i64(rows.first, g->rows.first); oy < min_i64(rows.end, g->rows.end); oy++)
     for (int64_t ox = max_i64(cols.first, g->cols.first); ox < min_i64(cols.end, g->cols.end);
          ox++) {
       const int64_t i = (oy - g->rows.first) * (g->cols.end - g->cols.first) + ox - g->cols.first;
       const window_part *w = &g->part[i];
-      const float number = (float)((y - w->y) * w->cols + x - w->x);
+      const int64_t down = (y - w->y) / dh, right = (x - w->x) / dw;
+      if (down * dh != y - w->y || right * dw != x - w->x) continue;
+      const float number = (float)(down * w->cols + right);
       const vec v = vec_load(dy + oy * job->yv.row + ox * CN_BLOCK);
       sum = vec_add(sum, vec_keep(vec_equal(g->at[i], vec_set1(number)), v));
     }
@@ -284,12 +355,16 @@ static void crowded_maxima(const pool_job *job, const float *x, const float *dy,
       int64_t count = 0;
       for (int64_t r = g.rows.first; r < g.rows.end; r++)
         for (int64_t c = g.cols.first; c < g.cols.end; c++, count++) {
-          const window_part w = g.part[count] = part_of(p, r, c);
+          const window_part w = g.part[count] = part_of(p, &p->dy, r, c);
           g.at[count] = peak_in(job, x + w.y * job->xv.row + w.x * CN_BLOCK, w).at;
         }
       const window_part first = g.part[0], last = g.part[count - 1];
-      for (int64_t h = first.y; h < last.y + last.rows; h++)
-        for (int64_t w = first.x; w < last.x + last.cols; w++) {
+      /* The first and the last pixels of dilated windows do not follow the order of the windows. */
+      const bool tall = row_dilation(p) > 1, wide = col_dilation(p) > 1;
+      const int64_t end_h = tall ? p->dx.h : last.y + last.rows;
+      const int64_t end_w = wide ? p->dx.w : last.x + last.cols;
+      for (int64_t h = tall ? 0 : first.y; h < end_h; h++)
+        for (int64_t w = wide ? 0 : first.x; w < end_w; w++) {
           float *to = dx + h * job->dxv.row + w * CN_BLOCK;
           vec_store(to, vec_add(vec_load(to), group_sum(job, &g, dy, h, w)));
         }
@@ -326,9 +401,8 @@ BODY(pool_backward_items) {
     int64_t clean = job->whole ? p->dx.h : 0;
     if (job->crowded) crowded_plane(job, x, dy, dx);
     for (int64_t oy = 0; oy < p->dy.h && !job->crowded; oy++) {
-      clear_rows(
-          job, dx, &clean,
-          min_i64(oy * p->window.stride_h - p->window.pad_top + p->window.kernel_h, p->dx.h));
+      const window_part w = part_of(p, &p->dy, oy, 0);
+      clear_rows(job, dx, &clean, w.y + (w.rows - 1) * row_dilation(p) + 1);
       for (int64_t ox = 0; ox < p->dy.w; ox++) spread(job, item, x, dy, oy, ox, dx);
     }
     if (!job->crowded) clear_rows(job, dx, &clean, p->dx.h);
@@ -338,8 +412,23 @@ BODY(pool_backward_items) {
 
 /* Every window is read once, and in the backward pass written once. */
 static double cost(const cn_pool2d *p, const cn_tensor *y, int64_t n) {
-  return 10.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * p->window.kernel_h *
-         p->window.kernel_w;
+  return 10.0 * n * blocks_of(y->c) * CN_BLOCK * y->h * y->w * pool_kernel_h(p, y) *
+         pool_kernel_w(p, y);
+}
+
+/* Whether windows do not overlap; and whether, besides, every pixel is in one. */
+static bool is_alone(const cn_pool2d *p) {
+  const cn_window *w = &p->window;
+  if (p->adaptive != 0) return p->x.h % p->dy.h == 0 && p->x.w % p->dy.w == 0;
+  return w->dilation_h == 1 && w->dilation_w == 1 && w->stride_h >= w->kernel_h &&
+         w->stride_w >= w->kernel_w;
+}
+
+static bool is_whole(const cn_pool2d *p) {
+  const cn_window *w = &p->window;
+  return p->adaptive != 0 ||
+         (w->stride_h == w->kernel_h && w->stride_w == w->kernel_w && w->pad_top == 0 &&
+          w->pad_left == 0 && p->dy.h * w->stride_h == p->dx.h && p->dy.w * w->stride_w == p->dx.w);
 }
 
 void ISA_NAME(pool2d_forward)(const cn_context *context, const cn_pool2d *pool, int32_t n,
@@ -366,11 +455,7 @@ void ISA_NAME(pool2d_backward)(const cn_context *context, const cn_pool2d *pool,
                   .dx = dx};
   /* Winner indices are below 255, so a pixel belongs to few windows. */
   job.crowded = winners == NULL && is_crowded(pool);
-  job.alone = pool->kind == CN_POOL_MAX && pool->window.stride_h >= pool->window.kernel_h &&
-              pool->window.stride_w >= pool->window.kernel_w;
-  job.whole = job.alone && pool->window.stride_h == pool->window.kernel_h &&
-              pool->window.stride_w == pool->window.kernel_w && pool->window.pad_top == 0 &&
-              pool->window.pad_left == 0 && pool->dy.h * pool->window.stride_h == pool->dx.h &&
-              pool->dy.w * pool->window.stride_w == pool->dx.w;
+  job.alone = pool->kind == CN_POOL_MAX && is_alone(pool);
+  job.whole = job.alone && is_whole(pool);
   run_parallel(context, 2 * cost(pool, &pool->dy, n), pool_backward_items, n * job.yv.planes, &job);
 }

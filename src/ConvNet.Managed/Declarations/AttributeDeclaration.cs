@@ -52,8 +52,8 @@ public abstract class AttributeDeclaration
     /// <summary>The name in files of earlier versions; null if it is unchanged.</summary>
     public string? FormerName { get; }
 
-    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c> or
-    /// <c>word</c>.</summary>
+    /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c>,
+    /// <c>factor</c>, <c>shape</c> or <c>word</c>.</summary>
     public abstract string Type { get; }
 
     /// <summary>The default in words; null if the attribute is required.</summary>
@@ -282,6 +282,70 @@ public abstract class AttributeDeclaration
                 : (draw.Below(3), draw.Below(3), draw.Below(3), draw.Below(3)),
         });
 
+    /// <summary>Declares an attribute of one factor for rows and columns, or two.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
+    /// <param name="otherwiseWords">The default in words, which the layer computes.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<ScaleFactor> Scale<TOwner>(string name, Func<TOwner, ScaleFactor> get,
+        string otherwiseWords)
+        => new(name, AttributeRole.Other, layer => get((TOwner)layer), null, new()
+        {
+            TypeWord = "factor",
+            DefaultWords = otherwiseWords,
+            RangeWord = $"{NumberInterval.AboveZero}",
+            IsInRange = value => NumberInterval.AboveZero.Contains(value.H)
+                && NumberInterval.AboveZero.Contains(value.W),
+            Reader = (json, at) => json.List(at) is [] ? null : json.Numbers(at) is [var h, var w]
+                ? new ScaleFactor(h, w) : throw json.Error($"\"{at}\" must be [rows, columns]."),
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                if (value != default)
+                {
+                    json.WriteNumberValue(value.H);
+                    json.WriteNumberValue(value.W);
+                }
+                json.WriteEndArray();
+            },
+            Schema = json => WriteArray(json, 0, 2, item =>
+            {
+                item.WriteString("type", "number");
+                item.WriteNumber("exclusiveMinimum", 0);
+            }),
+            SmallerIn = layer => get((TOwner)layer) is var value && value == default ? []
+                : new ScaleFactor[] { 1, 2 }.Where(each => each.H * each.W < value.H * value.W),
+            Drawer = draw => (draw.Of(0.5f, 1, 1.5f, 2, 2, 3), draw.Of(0.75f, 1, 2, 2, 2.5f)),
+        });
+
+    /// <summary>Declares an attribute that is the shape of a sample.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a layer.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<Shape> Dimensions<TOwner>(string name, Func<TOwner, Shape> get)
+        => new(name, AttributeRole.Other, layer => get((TOwner)layer), null, new()
+        {
+            TypeWord = "shape",
+            RangeWord = "[1, ∞)",
+            IsInRange = value => value.Length > 0,
+            Reader = (json, at) => json.List(at) is [] ? null : json.Ints(at) is [var c, var h, var w]
+                ? json.Checked(() => new Shape(c, h, w))
+                : throw json.Error($"\"{at}\" must be [channels, rows, columns]."),
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                json.WriteNumberValue(value.C);
+                json.WriteNumberValue(value.H);
+                json.WriteNumberValue(value.W);
+                json.WriteEndArray();
+            },
+            Schema = json => WriteArray(json, 3, 3, item => WriteWhole(item, 1)),
+            SmallerIn = _ => [],
+            Drawer = draw => draw.Shape(),
+        });
+
     /// <summary>Declares an attribute that is one of several words.</summary>
     /// <param name="name">The name in files.</param>
     /// <param name="get">Returns the value of a layer.</param>
@@ -400,6 +464,17 @@ public abstract class AttributeDeclaration
     /// <summary>Writes the property of a JSON schema that describes the attribute and, if it has a former name, one for
     /// that.</summary>
     internal abstract void WriteSchema(Utf8JsonWriter json);
+
+    // An array with a number of items between two limits.
+    private static void WriteArray(Utf8JsonWriter json, int least, int most, Action<Utf8JsonWriter> writeItem)
+    {
+        json.WriteString("type", "array");
+        json.WriteNumber("minItems", least);
+        json.WriteNumber("maxItems", most);
+        json.WriteStartObject("items");
+        writeItem(json);
+        json.WriteEndObject();
+    }
 
     private static void WriteWhole(Utf8JsonWriter json, int least, int? most = null)
     {

@@ -1,6 +1,6 @@
 namespace ConvNet;
 
-/// <summary>A chain of layers, each of which reads the one before it.</summary>
+/// <summary>Adds several layers to a graph at once: chains, and the parts of a division.</summary>
 public static class Sequential
 {
     /// <summary>Creates the graph of a chain of layers.</summary>
@@ -43,5 +43,36 @@ public static class Sequential
         foreach ((string name, Layer layer) in layers)
             from = graph.Add(prefix.Length == 0 ? name : $"{prefix}.{name}", layer, from);
         return from;
+    }
+
+    /// <summary>Divides the channels of a node into consecutive parts.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="from">The node to divide.</param>
+    /// <param name="channels">The number of channels of each part; their sum is that of the node.</param>
+    /// <returns>One <see cref="Slice"/> for each part.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="graph"/> or <paramref name="from"/> is null.</exception>
+    /// <exception cref="ArgumentException">A part has no channels, or the sum of the parts is not the number of
+    /// channels of the node.</exception>
+    public static Node[] Split(this Graph graph, Node from, params ReadOnlySpan<int> channels)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(from);
+        long sum = 0;
+        foreach (int part in channels)
+            sum += part;
+        if (sum != from.Shape.C || channels.ContainsAnyExceptInRange(1, int.MaxValue))
+        {
+            throw new ArgumentException($"\"{from.Name}\" has {from.Shape.C} channels, which cannot be divided into "
+                + $"{string.Join(" + ", channels.ToArray())} = {sum}. Pass parts of at least one channel with this "
+                + "sum.", nameof(channels));
+        }
+        var parts = new Node[channels.Length];
+        int start = 0;
+        for (int i = 0; i < parts.Length; i++)
+        {
+            parts[i] = graph.Add(new Slice(SliceAxis.Channels, start, channels[i]), from);
+            start += channels[i];
+        }
+        return parts;
     }
 }

@@ -25,6 +25,9 @@ public sealed class ErrorBounds
         _buffers = Array.ConvertAll(_run.W, w => new double[w.Length]);
     }
 
+    /// <summary>Computes the results of a layer of sums again, with the bounds of the sums themselves.</summary>
+    internal LayerSums<BoundedSum> Sums() => new(_values);
+
     /// <summary>The number of samples in the batch.</summary>
     public int N => _values.N;
 

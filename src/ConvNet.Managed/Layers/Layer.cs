@@ -148,7 +148,7 @@ public abstract record Layer
 public abstract record SumLayer : Layer
 {
     /// <inheritdoc/>
-    public sealed override Accuracy Accuracy => Accuracy.Sums;
+    public override Accuracy Accuracy => Accuracy.Sums;
 
     /// <inheritdoc/>
     public sealed override void Forward<T>(in Frame<T> f) => Forward(new Frame<T, PlainSum<T>>(f));

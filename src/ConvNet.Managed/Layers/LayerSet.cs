@@ -18,6 +18,9 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
         MaxPool2d.Declared,
         AvgPool2d.Declared,
         GlobalAvgPool2d.Declared,
+        GlobalMaxPool2d.Declared,
+        AdaptiveAvgPool2d.Declared,
+        AdaptiveMaxPool2d.Declared,
         BatchNorm2d.Declared,
         LayerNorm.Declared,
         GroupNorm.Declared,
@@ -51,6 +54,14 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
         LayerScale.Declared,
         Concat.Declared,
         ConvTranspose2d.Declared,
+        Pad2d.Declared,
+        Upsample.Declared,
+        PixelShuffle.Declared,
+        PixelUnshuffle.Declared,
+        ChannelShuffle.Declared,
+        Permute.Declared,
+        Slice.Declared,
+        Reshape.Declared,
     ]);
 
     /// <summary>Returns a set with additional kinds.</summary>

@@ -3,22 +3,23 @@ namespace ConvNet;
 /// <summary>Base class of the pooling layers: a window that is clipped at the border of the map.</summary>
 public abstract record Pool2d : SumLayer
 {
-    private protected Pool2d(Extent kernelSize, Extent? stride, Padding padding, Rounding rounding)
+    private protected Pool2d(Extent kernelSize, Extent? stride, Padding padding, Rounding rounding,
+        Extent? dilation = null)
     {
-        Window = new Window(kernelSize, stride ?? kernelSize, padding, 1,
+        Window = new Window(kernelSize, stride ?? kernelSize, padding, dilation ?? 1,
             WindowAttributes.Rounding.Check(Kind, rounding));
         Window.Validate(Kind);
         if (!Window.PadsAtMostHalf)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(padding),
-                $"{Kind}: padding {padding} is more than half of the {kernelSize} window, "
+                $"{Kind}: padding {padding} is more than half of the {Window.Reach} window, "
                 + "so a window could contain only padding. "
-                + $"Padding of at most {new Extent(kernelSize.H / 2, kernelSize.W / 2)} fits.");
+                + $"Padding of at most {new Extent(Window.Reach.H / 2, Window.Reach.W / 2)} fits.");
         }
     }
 
-    /// <summary>Kernel, stride and padding.</summary>
+    /// <summary>Kernel, stride, padding and dilation.</summary>
     public Window Window { get; }
 
     /// <inheritdoc/>
@@ -42,9 +43,11 @@ public abstract record Pool2d : SumLayer
     {
         (int oh, int ow) = Math.DivRem(index, ys.W);
         int top = oh * Window.Stride.H - Window.Padding.Top, left = ow * Window.Stride.W - Window.Padding.Left;
-        int bottom = top + Window.Kernel.H, right = left + Window.Kernel.W;
-        return new Patch(Math.Max(top, 0), Math.Min(bottom, xs.H), Math.Max(left, 0), Math.Min(right, xs.W))
+        int bottom = top + Window.Reach.H, right = left + Window.Reach.W;
+        return new Patch(FirstTap(top, Window.Dilation.H), Math.Min(bottom, xs.H), FirstTap(left, Window.Dilation.W),
+            Math.Min(right, xs.W))
         {
+            Step = Window.Dilation,
             Padded = (Math.Min(bottom, (long)xs.H + Window.Padding.Bottom) - top)
                 * (Math.Min(right, (long)xs.W + Window.Padding.Right) - left)
         };
@@ -54,8 +57,14 @@ public abstract record Pool2d : SumLayer
     /// block, no value is in more windows than a block has terms.</summary>
     private protected bool EndsBlock(Shape ys, int index)
     {
-        int rows = Overlap(Window.Kernel.H, Window.Stride.H, ys.H),
-            columns = Overlap(Window.Kernel.W, Window.Stride.W, ys.W);
+        return EndsBlock(ys, index, Overlap(Window.Reach.H, Window.Stride.H, ys.H),
+            Overlap(Window.Reach.W, Window.Stride.W, ys.W));
+    }
+
+    /// <summary>Returns whether a block of the sums over windows ends before output <paramref name="index"/>, given the
+    /// largest number of windows with a common row and with a common column.</summary>
+    internal static bool EndsBlock(Shape ys, int index, int rows, int columns)
+    {
         if (index == 0 || (long)rows * columns <= Rows.Block)
             return false;
         return index % (columns < Rows.Block ? Rows.Block / columns * ys.W : Rows.Block) == 0;
@@ -72,16 +81,9 @@ public abstract record Pool2d : SumLayer
     }
 
     // The maximum number of windows that contain the same row or column of the input.
-    private static int Overlap(int kernel, int stride, int windows) => Math.Min(windows, (kernel - 1) / stride + 1);
+    private static int Overlap(int reach, int stride, int windows) => Math.Min(windows, (reach - 1) / stride + 1);
 
-    /// <summary>The part of a window that lies inside the map: rows Top to Bottom − 1, columns Left to Right −
-    /// 1.</summary>
-    private protected readonly record struct Patch(int Top, int Bottom, int Left, int Right)
-    {
-        /// <summary>The number of values inside the map.</summary>
-        public long Area => (long)(Bottom - Top) * (Right - Left);
-
-        /// <summary>The number of values inside the map and its padding.</summary>
-        public long Padded { get; init; }
-    }
+    // The first tap inside the map of a window that begins at a given position.
+    private static int FirstTap(int start, int dilation)
+        => start >= 0 ? start : start + (-start + dilation - 1) / dilation * dilation;
 }

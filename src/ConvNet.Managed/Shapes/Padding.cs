@@ -23,6 +23,44 @@ public readonly record struct Padding(int Top, int Left, int Bottom, int Right)
     public static implicit operator Padding((int Top, int Left, int Bottom, int Right) sides)
         => new(sides.Top, sides.Left, sides.Bottom, sides.Right);
 
+    /// <summary>Returns the padding with which a window of stride 1 preserves the size of every map. If it is odd in
+    /// total, the bottom and the right get one more, as in torch's <c>padding="same"</c>.</summary>
+    /// <param name="kernel">The rows and columns of the kernel.</param>
+    /// <param name="dilation">The distance between taps; defaults to 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1, or the reach of the kernel exceeds the
+    /// limit of a window.</exception>
+    public static Padding Same(Extent kernel, Extent? dilation = null)
+    {
+        Extent reach = ReachOf(kernel, 1, dilation ?? 1);
+        return ((reach.H - 1) / 2, (reach.W - 1) / 2, reach.H / 2, reach.W / 2);
+    }
+
+    /// <summary>Returns the padding with which a window has ⌈size / stride⌉ outputs on a map: <c>SAME_UPPER</c> of
+    /// ONNX, and <c>same</c> of TensorFlow. If it is odd in total, the bottom and the right get one more.</summary>
+    /// <inheritdoc cref="SameLower"/>
+    public static Padding SameUpper(Shape input, Extent kernel, Extent stride, Extent? dilation = null)
+    {
+        Extent both = Total(input, kernel, stride, dilation ?? 1);
+        return (both.H / 2, both.W / 2, both.H - both.H / 2, both.W - both.W / 2);
+    }
+
+    /// <summary>Returns the padding with which a window has ⌈size / stride⌉ outputs on a map: <c>SAME_LOWER</c> of
+    /// ONNX. If it is odd in total, the top and the left get one more.</summary>
+    /// <remarks>The window then starts at the beginning of the padded map and ends at its end or, if the padding is 0,
+    /// before it: such a layer needs <see cref="Rounding.Floor"/>.</remarks>
+    /// <param name="input">The shape of the map.</param>
+    /// <param name="kernel">The rows and columns of the kernel.</param>
+    /// <param name="stride">The stride in rows and columns.</param>
+    /// <param name="dilation">The distance between taps; defaults to 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1 or exceeds the limit of a
+    /// window.</exception>
+    /// <exception cref="ArgumentException">The shape has no values.</exception>
+    public static Padding SameLower(Shape input, Extent kernel, Extent stride, Extent? dilation = null)
+    {
+        Extent both = Total(input, kernel, stride, dilation ?? 1);
+        return (both.H - both.H / 2, both.W - both.W / 2, both.H / 2, both.W / 2);
+    }
+
     /// <summary>Whether opposite sides have the same padding.</summary>
     public bool IsSymmetric => Top == Bottom && Left == Right;
 
@@ -37,6 +75,23 @@ public readonly record struct Padding(int Top, int Left, int Bottom, int Right)
 
     /// <summary>The largest padding of all sides.</summary>
     internal int Most => Math.Max(Math.Max(Top, Left), Math.Max(Bottom, Right));
+
+    // The sum of the padding on opposite sides: what the last window needs beyond the map.
+    private static Extent Total(Shape input, Extent kernel, Extent stride, Extent dilation)
+    {
+        input.ThrowIfDefault("The map", nameof(input));
+        Extent reach = ReachOf(kernel, stride, dilation);
+        return (Along(input.H, stride.H, reach.H), Along(input.W, stride.W, reach.W));
+
+        static int Along(int size, int stride, int reach) => Math.Max(0, (size - 1) / stride * stride + reach - size);
+    }
+
+    private static Extent ReachOf(Extent kernel, Extent stride, Extent dilation)
+    {
+        var window = new Window(kernel, stride, 0, dilation);
+        window.Validate(nameof(Padding));
+        return window.Reach;
+    }
 
     /// <summary>Returns text such as <c>1×2</c>, or <c>(0, 0, 1, 1)</c> if opposite sides differ.</summary>
     public override string ToString()

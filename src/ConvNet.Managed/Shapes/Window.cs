@@ -91,12 +91,13 @@ public readonly record struct Window(Extent Kernel, Extent Stride, Padding Paddi
 
     /// <summary>Whether <see cref="Output(Shape, int, bool)"/> succeeds.</summary>
     internal bool Accepts(Shape input, int channels, bool pools)
-        => IsInRange && (!pools || PadsAtMostHalf) && Rows(input).Tiles && Columns(input).Tiles
+        => IsInRange && (!pools || (PadsAtMostHalf && !Rows(input).StepsOver && !Columns(input).StepsOver))
+        && Rows(input).Tiles && Columns(input).Tiles
         && FitsShape(channels, Rows(input).Output, Columns(input).Output);
 
     /// <summary>Whether no pooling window can cover padding alone.</summary>
-    internal bool PadsAtMostHalf => Math.Max(Padding.Top, Padding.Bottom) <= Kernel.H / 2
-        && Math.Max(Padding.Left, Padding.Right) <= Kernel.W / 2;
+    internal bool PadsAtMostHalf => Math.Max(Padding.Top, Padding.Bottom) <= Reach.H / 2
+        && Math.Max(Padding.Left, Padding.Right) <= Reach.W / 2;
 
     /// <summary>The window along the rows of a map.</summary>
     internal WindowAxis Rows(Shape input) => new(input.H, Kernel.H, Stride.H, Padding.Top, Padding.Bottom, Dilation.H,
@@ -136,6 +137,21 @@ internal readonly record struct WindowAxis(
     /// <summary>Whether the window fits the padded map and ends at its end or may be rounded.</summary>
     public bool Tiles => Span >= 0 && (Rounding != Rounding.Exact || Span % Stride == 0);
 
+    /// <summary>Whether a window has no value of the map, because adjacent taps are before and after it.</summary>
+    public bool StepsOver
+    {
+        get
+        {
+            long last = Math.Min(-1, (Output - 1) * Stride - Before);
+            for (long start = -Before; Dilation > Size && start <= last; start += Stride)
+            {
+                if (start + (-start + Dilation - 1) / Dilation * Dilation >= Size)
+                    return true;
+            }
+            return false;
+        }
+    }
+
     /// <summary>The number of positions of the window, if it fits.</summary>
     public long Output => Span / Stride + (RoundsUp ? 2 : 1);
 
@@ -144,7 +160,12 @@ internal readonly record struct WindowAxis(
     {
         string kind = pools ? "window" : "filter", values = $"W = {Size}, F = {Reach}, S = {Stride}, P = {Padding}";
         if (Tiles)
-            return null;
+        {
+            return pools && StepsOver
+                ? $"A {window.Kernel} window with dilation {Dilation} and padding {Padding} steps over a "
+                    + $"{Size}-{direction} input: one of its positions contains only padding."
+                : null;
+        }
         return Span < 0
             ? $"A {window.Kernel} {kind} (reach {Reach}) does not fit a {Size}-{direction} input "
                 + $"with padding {Padding}: {values}."

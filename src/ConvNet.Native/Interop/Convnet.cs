@@ -73,6 +73,12 @@ internal static unsafe partial class Convnet
         byte* winners, void* dy, void* dx);
 
     [LibraryImport(Library)]
+    public static partial int cn_resample(in cn_context context, in cn_resampling op, int n, void* x, void* y);
+
+    [LibraryImport(Library)]
+    public static partial int cn_rearrange(in cn_context context, in cn_rearrangement op, int n, void* x, void* y);
+
+    [LibraryImport(Library)]
     public static partial int cn_optimizer_step(in cn_context context, in cn_optimizer optimizer, float learning_rate,
         int segment_count, cn_segment* segments, float* gradients, float** states, float* weights);
 

@@ -92,6 +92,39 @@ internal unsafe record struct cn_pool2d()
     public int count_include_pad;
     public int winners;
     public cn_activation activation;
+    public int divisor;
+    public int adaptive;
+}
+
+internal unsafe struct cn_axis_taps
+{
+    public int* starts;
+    public int* indices;
+    public float* weights;
+}
+
+internal unsafe struct cn_resampling()
+{
+    public readonly uint size = (uint)sizeof(cn_resampling);
+    public cn_axis_taps rows, cols;
+    public cn_tensor x, y;
+}
+
+internal enum cn_rearrangement_kind
+{
+    CN_CHANNEL_SHUFFLE = 0,
+    CN_PIXEL_SHUFFLE = 1,
+    CN_PIXEL_UNSHUFFLE = 2,
+    CN_PERMUTE = 3,
+}
+
+internal unsafe record struct cn_rearrangement()
+{
+    public readonly uint size = (uint)sizeof(cn_rearrangement);
+    public cn_rearrangement_kind kind;
+    public cn_tensor x, y;
+    public int factor;
+    public int order0, order1, order2;
 }
 
 [Flags]

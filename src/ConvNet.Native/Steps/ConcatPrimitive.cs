@@ -25,7 +25,7 @@ internal sealed class ConcatPrimitive(Operation operation, IReadOnlyList<cn_tens
     public bool CanSlice(int input) => Slot.CanSlice(Y, SliceOf(input).Channel, X(input).c);
 
     /// <summary>Returns the slice of the output that an input becomes.</summary>
-    public Slice SliceOf(int input)
+    public ChannelSlice SliceOf(int input)
         => new(Operation.Output, Operation.Node.Inputs.Take(input).Sum(node => node.Shape.C));
 
     /// <inheritdoc/>

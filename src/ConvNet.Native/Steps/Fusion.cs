@@ -111,13 +111,13 @@ internal sealed record FusedGraph(IReadOnlyList<Operation> Operations, IReadOnly
 
 /// <summary>First planning pass: determines the operations of a graph.</summary>
 /// <remarks>
-/// The output of a flatten layer is always the same value as its input. In inference, so is the output of dropout. All
-/// further rules require fusion. Except for the last rule, the fused node must be the only reader of the value. An
-/// activation whose slope its output determines is fused into a convolution, a linear layer, a batch normalisation or a
-/// sum. Its backward pass moves behind a max pool that is its only reader. A sum of two values is fused into a
-/// convolution or a batch normalisation. A pooling layer is fused into a convolution if its backward pass does not need
-/// its input. In an executable for inference only, a batch normalisation is folded into the convolution before it. In
-/// training, a convolution also computes the statistics for a batch normalisation that reads it.
+/// The output of a flatten or reshape layer is always the same value as its input. In inference, so is the output of
+/// dropout. All further rules require fusion. Except for the last rule, the fused node must be the only reader of the
+/// value. An activation whose slope its output determines is fused into a convolution, a linear layer, a batch
+/// normalisation or a sum. Its backward pass moves behind a max pool that is its only reader. A sum of two values is
+/// fused into a convolution or a batch normalisation. A pooling layer is fused into a convolution if its backward pass
+/// does not need its input. In an executable for inference only, a batch normalisation is folded into the convolution
+/// before it. In training, a convolution also computes the statistics for a batch normalisation that reads it.
 /// </remarks>
 internal static class Fusion
 {
@@ -141,7 +141,7 @@ internal static class Fusion
         foreach (Node node in graph.LayerNodes)
         {
             Value x = values[node.Inputs[0].Index];
-            if (node.Layer is Flatten || node.Layer is RandomDrop && pass.Kind != PassKind.Training)
+            if (node.Layer is Flatten or Reshape || node.Layer is RandomDrop && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
             else if (pass.Fuse && Fuse(node, x, pass.Kind))
                 values[node.Index] = x;
@@ -232,6 +232,7 @@ internal static class Fusion
         switch (node.Layer)
         {
             case MaxPool2d or AvgPool2d when producer is { Node.Layer: Conv2d, Sums: false }
+                && LoweringTable.PoolOf(node) is { IsFusable: true }
                 && (kind != PassKind.Training || PoolsBack(node, producer)):
                 producer.Pool = node;
                 producer.Absorb(node);

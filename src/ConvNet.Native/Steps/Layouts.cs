@@ -3,10 +3,10 @@ using ConvNet.Native.Steps;
 
 namespace ConvNet.Native;
 
-/// <summary>A range of channels of a concatenation's output.</summary>
-/// <param name="Whole">The output.</param>
+/// <summary>A range of channels of another value: the output of a concatenation, or the input of a slice.</summary>
+/// <param name="Whole">The other value.</param>
 /// <param name="Channel">The first channel.</param>
-internal readonly record struct Slice(Value Whole, int Channel);
+internal readonly record struct ChannelSlice(Value Whole, int Channel);
 
 /// <summary>Second planning pass: determines the memory layouts of the values of a graph and of their
 /// gradients.</summary>
@@ -14,7 +14,8 @@ internal readonly record struct Slice(Value Whole, int Channel);
 /// A value has the layout that its producer writes, with the widest halo that any reader of this layout requests. A
 /// reader that requires another layout gets a copy with its own halo. The gradient has the same layout, with the halo
 /// that the producer requests. An input of a concatenation is written directly into its slice of the output if the
-/// channel blocks allow it. An output and its slices share one halo, the widest that any of them requests.
+/// channel blocks allow it. Likewise, a slice of channels is a view of its input. A value and its slices share one
+/// halo, the widest that any of them requests. The gradient of a view is part of the gradient of the whole.
 /// </remarks>
 internal sealed class Layouts
 {
@@ -27,7 +28,8 @@ internal sealed class Layouts
     private readonly Dictionary<Operation, Primitive> _primitives = [];
     private readonly Dictionary<Value, cn_tensor> _written = [], _gradients = [];
     private readonly Dictionary<(Value, cn_tensor), int> _halos = [];
-    private readonly Dictionary<Value, Slice> _slices = [];
+    private readonly Dictionary<Value, ChannelSlice> _slices = [];
+    private readonly HashSet<Value> _views = [];
 
     private Layouts(FusedGraph graph, PassSpec pass, Func<Value, bool> wantsGradient)
         => (_graph, _pass, _wantsGradient) = (graph, pass, wantsGradient);
@@ -71,12 +73,15 @@ internal sealed class Layouts
             : tensor with { halo = _halos[(value, tensor)] };
     }
 
-    /// <summary>Returns the slice of a concatenation's output that a value is written into, or null if the value has
-    /// its own memory.</summary>
-    public Slice? SliceOf(Value value) => _slices.TryGetValue(value, out Slice slice) ? slice : null;
+    /// <summary>Returns the slice of another value that a value is, or null if the value has its own memory.</summary>
+    public ChannelSlice? SliceOf(Value value) => _slices.TryGetValue(value, out ChannelSlice slice) ? slice : null;
 
-    /// <summary>Returns whether values are written into slices of a value.</summary>
-    public bool HasSlices(Value whole) => _slices.Values.Any(slice => slice.Whole == whole);
+    /// <summary>Returns whether a value is a view of the input of a slice.</summary>
+    public bool IsView(Value value) => _views.Contains(value);
+
+    /// <summary>Returns whether other operations write values into slices of a value.</summary>
+    public bool HasSlices(Value whole)
+        => _slices.Any(each => each.Value.Whole == whole && !_views.Contains(each.Key));
 
     /// <summary>Returns the tensor descriptor with which the producer of a value reads its gradient.</summary>
     public cn_tensor Gradient(Value value) => _gradients[value];
@@ -88,6 +93,24 @@ internal sealed class Layouts
         Value value = reader.Operation.Inputs[input];
         return IsSoleReader(reader, input) ? _gradients[value] : reader.X(input);
     }
+
+    /// <summary>Returns whether the slices of a value write their gradients into disjoint parts of one
+    /// tensor.</summary>
+    public bool SharesSlicedGradient(Value value)
+    {
+        int end = 0;
+        foreach (SlicePrimitive slice in SlicesOf(value).OrderBy(slice => slice.Channel))
+        {
+            if (slice.Channel < end)
+                return false;
+            end = slice.Channel + slice.Channels;
+        }
+        return true;
+    }
+
+    /// <summary>Returns the slices of channels that contribute to the gradient of a value.</summary>
+    public IEnumerable<SlicePrimitive> SlicesOf(Value value)
+        => GradientUses(value).Select(use => _primitives[use.Operation]).OfType<SlicePrimitive>();
 
     /// <summary>Returns the uses of a value that contribute to its gradient.</summary>
     public IEnumerable<Use> GradientUses(Value value)
@@ -103,7 +126,9 @@ internal sealed class Layouts
             && !value.HasLoss && reader.X(0) == Bare(_written[value]);
     }
 
-    private bool IsSoleReader(Primitive reader, int input)
+    /// <summary>Returns whether an operation alone contributes to the gradient of an input, in the layout of the
+    /// gradient.</summary>
+    public bool IsSoleReader(Primitive reader, int input)
     {
         Value value = reader.Operation.Inputs[input];
         return !value.HasLoss && GradientUses(value).Take(2).ToArray() is [var only]
@@ -155,6 +180,15 @@ internal sealed class Layouts
     private void ChooseSlices()
     {
         var wholes = new Dictionary<Value, List<Value>>();
+        foreach (SlicePrimitive slice in Primitives.OfType<SlicePrimitive>().Where(slice => slice.CanSlice))
+        {
+            (Value whole, Value value) = (slice.Operation.Inputs[0], slice.Operation.Output);
+            if (whole.Producer is null || slice.X(0) != Bare(_written[whole]))
+                continue;
+            _slices.Add(value, new ChannelSlice(whole, slice.Channel));
+            _views.Add(value);
+            wholes.TryAdd(whole, []);
+        }
         foreach (ConcatPrimitive concat in Primitives.OfType<ConcatPrimitive>().Reverse())
         {
             Value whole = concat.Operation.Output;
@@ -178,7 +212,7 @@ internal sealed class Layouts
     }
 
     private Value Outermost(Value value)
-        => _slices.TryGetValue(value, out Slice slice) ? Outermost(slice.Whole) : value;
+        => _slices.TryGetValue(value, out ChannelSlice slice) ? Outermost(slice.Whole) : value;
 
     private static cn_tensor Bare(cn_tensor tensor) => tensor with { halo = 0, sample_stride = 0 };
 
@@ -196,6 +230,8 @@ internal sealed class Layouts
                     halo = Math.Max(halo, _gradients[operation.Inputs[i]].halo);
             }
             _gradients[operation.Output] = primitive.Y with { halo = halo };
+            if (primitive is SlicePrimitive { CanSlice: true } slice)
+                _gradients[operation.Output] = primitive.Y with { halo = _gradients[slice.Operation.Inputs[0]].halo };
         }
     }
 

@@ -30,7 +30,8 @@ internal sealed class Lowering
     private readonly Func<Value, bool> _wantsGradient;
     private readonly Dictionary<(Value, cn_tensor), Slot> _values = [];
     private readonly Dictionary<Use, Slot> _gradients = [];
-    private readonly Dictionary<Value, Slot> _inputs, _completed = [], _statistics = [], _again = [];
+    private readonly Dictionary<Value, Slot> _inputs, _completed = [], _statistics = [], _again = [],
+        _slicedGradients = [];
     private readonly Dictionary<Value, List<Slot>> _lossGradients = [];
     private readonly List<PlannedStep> _forward = [], _backward = [], _preparation = [];
     private readonly List<Boundary> _forwardBoundaries = [], _backwardBoundaries = [];
@@ -140,7 +141,9 @@ internal sealed class Lowering
     {
         if (!WantsDX(reader, input))
             return null;
-        var slot = new Slot(_layouts.GradientOfInput(reader, input), Pass.BatchSize);
+        cn_tensor tensor = _layouts.GradientOfInput(reader, input);
+        Slot slot = _layouts.IsSoleReader(reader, input) ? GradientSlot(reader.Operation.Inputs[input], tensor)
+            : new Slot(tensor, Pass.BatchSize);
         _gradients.Add(new Use(reader.Operation, input), slot);
         return slot;
     }
@@ -153,10 +156,10 @@ internal sealed class Lowering
         if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
             return DX(reader) is { } dx ? new CompleteGradient(dx, null, null) : null;
         cn_tensor tensor = _layouts.Gradient(value);
-        Slot? others = SumOf(value, [.. _layouts.GradientUses(value).Skip(1).Reverse().Select(use => _gradients[use])],
+        Slot? others = SumOf(value, [.. GradientsOf(_layouts.GradientUses(value).Skip(1))],
             tensor with { halo = 0 });
         bool slopes = value.Producer is { HasSlope: true } producer && !_layouts.Of(producer).TakesSlope;
-        _completed[value] = new Slot(tensor, Pass.BatchSize);
+        _completed[value] = GradientSlot(value, tensor);
         return new CompleteGradient(_completed[value], others, slopes ? X(reader) : null);
     }
 
@@ -174,6 +177,23 @@ internal sealed class Lowering
         Slot x = X(reader), statistics = StatisticsSlot(x.Tensor);
         Add(new RowStatistics(x, statistics), Choice.OnePass("the step that writes the rows does not compute them"));
         return statistics;
+    }
+
+    /// <summary>Returns the slot of the gradient of a slice's input. The slices of a value share it unless they
+    /// overlap. Channels that no slice writes are zero.</summary>
+    public Slot SlicedGradient(SlicePrimitive slice)
+    {
+        Value value = slice.Operation.Inputs[0];
+        bool shares = _layouts.SharesSlicedGradient(value);
+        if (shares && _slicedGradients.TryGetValue(value, out Slot? known))
+            return known;
+        cn_tensor tensor = slice.X(0) with { halo = _layouts.Gradient(value).halo };
+        var slot = new Slot(tensor, Pass.BatchSize);
+        if (!shares || _layouts.SlicesOf(value).Sum(each => each.Channels) < tensor.c)
+            Add(new ZeroStep(slot), Choice.OnePass("no slice writes the other channels"));
+        if (shares)
+            _slicedGradients[value] = slot;
+        return slot;
     }
 
     /// <summary>Uses the gradient of the output as the gradient of an input.</summary>
@@ -291,10 +311,18 @@ internal sealed class Lowering
         Written(y);
         primitive.Forward(this);
         // Where a kernel has computed statistics of the output, it has been read; where slices of it are outputs of
-        // other operations, it is their memory.
+        // other operations, it is their memory; and a view is the memory of another output.
         _forwardBoundaries.Add(new Boundary(_forward.Count, primitive.Operation, TracedKind.Output, Y(primitive),
-            !primitive.Operation.GivesStatistics && !_layouts.HasSlices(y)));
+            !primitive.Operation.GivesStatistics && !_layouts.HasSlices(y) && !_layouts.IsView(y)));
     }
+
+    // Returns memory for the complete gradient of a value: if the value is a view, part of that of the whole.
+    private Slot GradientSlot(Value value, cn_tensor tensor)
+        => Pass.Fuse && value.Producer is { } producer
+            && _layouts.Of(producer) is SlicePrimitive { CanSlice: true } slice && WantsDX(slice)
+            && _layouts.SharesSlicedGradient(slice.Operation.Inputs[0])
+                ? SlicedGradient(slice).Slice(slice.Channel, slice.Channels, Pass.BatchSize)
+                : new Slot(tensor, Pass.BatchSize);
 
     // Returns the slot that the producer of a value writes: its own memory, or a slice of the output of the
     // concatenation that reads it and comes later in the plan.
@@ -371,13 +399,17 @@ internal sealed class Lowering
     private static bool IsLinear(cn_tensor tensor)
         => tensor is { layout: cn_layout.CN_PLAIN, halo: 0, sample_stride: 0 };
 
+    // Returns the contributions of uses, the last first. Slices share theirs.
+    private IEnumerable<Slot> GradientsOf(IEnumerable<Use> uses)
+        => uses.Reverse().Select(use => _gradients[use]).Distinct();
+
     // Sums the contributions of a value's readers and losses to its gradient.
     private Slot GatherGradient(Value value)
     {
         if (_completed.TryGetValue(value, out Slot? completed))
             return completed;
         return SumOf(value, [.. _lossGradients.GetValueOrDefault(value, []),
-            .. _layouts.GradientUses(value).Reverse().Select(use => _gradients[use])], _layouts.Gradient(value))!;
+            .. GradientsOf(_layouts.GradientUses(value))], _layouts.Gradient(value))!;
     }
 
     private Slot? SumOf(Value value, Slot[] gradients, cn_tensor tensor)

@@ -17,7 +17,8 @@ internal static class LoweringTable
             Conv2d layer => new ConvPrimitive(operation, layer, inputs[0], pass),
             ConvTranspose2d layer => new ConvTransposePrimitive(operation, layer, pass),
             Linear layer => new LinearPrimitive(operation, layer, inputs[0]),
-            MaxPool2d or AvgPool2d or GlobalAvgPool2d => new PoolPrimitive(operation, PoolOf(operation.Node)!),
+            Pool2d or AdaptivePool2d or GlobalAvgPool2d or GlobalMaxPool2d
+                => new PoolPrimitive(operation, PoolOf(operation.Node)!),
             BatchNorm2d layer => new BatchNormPrimitive(operation, layer),
             SampleNorm layer => new SampleNormPrimitive(operation, layer),
             Softmax => new SoftmaxPrimitive(operation, logarithm: false),
@@ -25,6 +26,15 @@ internal static class LoweringTable
             LocalResponseNorm layer => new LocalResponseNormPrimitive(operation, layer),
             Add => new AddPrimitive(operation, inputs),
             Concat => new ConcatPrimitive(operation, inputs),
+            Slice { Axis: SliceAxis.Channels } layer => new SlicePrimitive(operation, layer),
+            Slice layer => ResamplePrimitive.Of(operation, layer),
+            Resampling2d layer => new ResamplePrimitive(operation, layer.RowTaps(operation.Node.Inputs[0].Shape),
+                layer.ColumnTaps(operation.Node.Inputs[0].Shape)),
+            ChannelShuffle layer => RearrangePrimitive.Channels(operation, layer.Groups),
+            PixelShuffle layer => RearrangePrimitive.Pixels(operation, layer.Factor, isInverse: false),
+            PixelUnshuffle layer => RearrangePrimitive.Pixels(operation, layer.Factor, isInverse: true),
+            Permute layer => RearrangePrimitive.Permutation(operation,
+                layer.Dimensions(operation.Node.Inputs[0].Shape)),
             Dropout layer => new DropoutPrimitive(operation, layer, inputs),
             not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
                 => new ActivationPrimitive(operation, inputs, activation),
@@ -48,8 +58,12 @@ internal static class LoweringTable
     public static PoolKernel? PoolOf(Node node) => node.Layer switch
     {
         MaxPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_MAX),
-        AvgPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountIncludePad),
+        AvgPool2d layer => new PoolKernel(layer.Window, cn_pool_kind.CN_POOL_AVERAGE, layer.CountIncludePad,
+            layer.DivisorOverride),
         GlobalAvgPool2d layer => new PoolKernel(layer.Sees(node.InputShapes)!.Value, cn_pool_kind.CN_POOL_AVERAGE),
+        GlobalMaxPool2d layer => new PoolKernel(layer.Sees(node.InputShapes)!.Value, cn_pool_kind.CN_POOL_MAX),
+        AdaptiveAvgPool2d layer => PoolKernel.Adaptive(layer, node.InputShapes[0], cn_pool_kind.CN_POOL_AVERAGE),
+        AdaptiveMaxPool2d layer => PoolKernel.Adaptive(layer, node.InputShapes[0], cn_pool_kind.CN_POOL_MAX),
         _ => null,
     };
 }

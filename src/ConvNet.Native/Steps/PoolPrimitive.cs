@@ -4,11 +4,24 @@ using static ConvNet.Native.Interop.Convnet;
 namespace ConvNet.Native.Steps;
 
 /// <summary>The kernel parameters of a pooling layer.</summary>
-/// <param name="Window">The window.</param>
+/// <param name="Window">The window; the largest one if windows are adaptive.</param>
 /// <param name="Kind">The kind of pooling.</param>
 /// <param name="CountIncludePad">Whether an average includes the zeros of the padding.</param>
-internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIncludePad = true)
+/// <param name="Divisor">The divisor of an average; 0 for the number of values.</param>
+/// <param name="IsAdaptive">Whether the sizes of the maps determine the windows.</param>
+internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIncludePad = true, int Divisor = 0,
+    bool IsAdaptive = false)
 {
+    /// <summary>Whether kernels can pool their own results.</summary>
+    public bool IsFusable => !IsAdaptive && Window.Dilation == 1;
+
+    /// <summary>Returns the kernel of an adaptive pooling layer. If the windows do not overlap, they are those of an
+    /// ordinary one.</summary>
+    public static PoolKernel Adaptive(AdaptivePool2d layer, Shape x, cn_pool_kind kind)
+        => layer.Divides(x)
+            ? new PoolKernel(layer.Sees(x)!.Value with { Stride = (x.H / layer.Output.H, x.W / layer.Output.W) }, kind)
+            : new PoolKernel(layer.Sees(x)!.Value, kind, IsAdaptive: true);
+
     /// <summary>Whether the forward pass stores the index of each window's winner in a byte.</summary>
     public bool HasWinners => Kind == cn_pool_kind.CN_POOL_MAX && (long)Window.Kernel.H * Window.Kernel.W
         <= CN_NO_WINNER;
@@ -44,6 +57,8 @@ internal sealed record PoolKernel(Window Window, cn_pool_kind Kind, bool CountIn
             count_include_pad = CountIncludePad ? 1 : 0,
             winners = winners ? 1 : 0,
             activation = winners ? activation : default,
+            divisor = Divisor,
+            adaptive = IsAdaptive ? 1 : 0,
         };
 
     /// <summary>Returns memory for the winners of n samples, or null if the pool cannot record any.</summary>
