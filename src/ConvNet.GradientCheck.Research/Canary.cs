@@ -119,7 +119,14 @@ public static class Canary
         Of("softmax", new SoftmaxCrossEntropy()) with { Rounds = true },
         Of("softmax per pixel", new SoftmaxCrossEntropy(PerPixel: true)) with { Rounds = true },
         Of("svm", new MulticlassSvm()),
+        Of("multi-margin", new MultiMarginLoss()),
+        Of("squared multi-margin", new MultiMarginLoss(2)),
         Of("squared error", new MeanSquaredError()),
+        Of("absolute error", new L1Loss()),
+        Of("huber", new HuberLoss()),
+        Of("smooth l1", new SmoothL1Loss()),
+        Of("binary cross-entropy", new BinaryCrossEntropyWithLogits()) with { Rounds = true },
+        Of("divergence", new KLDivergence()) with { Rounds = true },
     ];
 
     /// <summary>Layers with sums of several thousand terms in the output, the gradient of the input and the gradient of

@@ -104,6 +104,9 @@ internal class FaultyExecutable(FaultyBackend backend, Fault fault, IExecutable 
 
     public void Infer(BatchValues input, BatchBuffers output) => inner.Infer(input, output);
 
+    public void InferLosses(BatchValues input, Targets targets, Span<double> losses)
+        => inner.InferLosses(input, targets, losses);
+
     public void ReadOutput(BatchBuffers output)
     {
         inner.ReadOutput(output);

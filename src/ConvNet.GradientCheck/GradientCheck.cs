@@ -117,7 +117,8 @@ public static class GradientCheck
         var check = new LossCheck(loss, classes, options);
         IEnumerable<LayerReport> exact = options.Modes.HasFlag(CheckModes.Exact) ? check.Exact(backends) : [];
         IEnumerable<LayerReport> real = options.Modes.HasFlag(CheckModes.Real)
-            ? check.Real(backends).Concat(check.Weighted(backends)).Concat(check.Large(backends))
+            ? [.. check.Real(backends), .. check.Weighted(backends), .. check.Ignoring(backends),
+                .. check.Large(backends)]
             : [];
         IEnumerable<LayerReport> forward = options.Modes.HasFlag(CheckModes.ForwardMode) ? check.ForwardMode() : [];
         return new GradientReport([.. exact, .. real, .. forward],
@@ -182,7 +183,8 @@ public static class GradientCheck
             if (modes.HasFlag(CheckModes.PlanExact))
                 reports.AddRange(check.Exact([backend]));
             if (modes.HasFlag(CheckModes.PlanReal))
-                reports.AddRange([.. check.Real([backend]), .. check.Weighted([backend]), .. check.Large([backend])]);
+                reports.AddRange([.. check.Real([backend]), .. check.Weighted([backend]), .. check.Ignoring([backend]),
+                    .. check.Large([backend])]);
         }
         catch (NotSupportedException)
         {

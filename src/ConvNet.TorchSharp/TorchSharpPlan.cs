@@ -205,6 +205,18 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         }
     }
 
+    protected override void SampleLossesCore(int index, ReadOnlySpan<float> values, Targets targets,
+        Span<double> losses)
+    {
+        using TorchScope scope = OpenScope();
+        using IDisposable noGrad = no_grad();
+        Shape shape = Objectives[index].Output.Shape;
+        values.CopyTo(_outputGradients[index].Values);
+        Tensor y = _outputGradients[index].First(values.Length);
+        _torchLosses[index].EvaluateSamples(shape.IsVector ? y.reshape(losses.Length, shape.C)
+            : y.reshape(losses.Length, shape.C, shape.H, shape.W), targets, losses);
+    }
+
     protected override void ReadOutputCore(int index, Span<float> values) => _outputs[index]!.ReadFloats(values);
 
     protected override void ReadCore(Parameter parameter, Span<float> values) => Of(parameter).ReadFloats(values);

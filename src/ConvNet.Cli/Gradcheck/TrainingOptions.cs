@@ -10,28 +10,21 @@ internal sealed class TrainingOptions
     // The batch size of train.
     private const int UsualBatch = 32;
 
-    private readonly Option<string?> _loss;
+    private readonly LossOptions _loss;
     private readonly Option<bool> _keepGradients;
     private readonly OptimizerOptions _optimizer = new();
 
     /// <summary>Adds the options to a command.</summary>
     public TrainingOptions(Verb verb)
     {
-        string[] kinds = [.. Loss.BuiltIn.Declarations.Select(kind => kind.Kind)];
-        _loss = new Option<string?>("--loss")
-        {
-            Description = "Loss of the checked training: "
-                + $"{string.Join("; ", Loss.BuiltIn.Declarations.Select(kind => $"{kind.Kind}: {kind.Summary}"))}. "
-                + "Default: that of the saved training, otherwise one that suits the output.",
-            HelpName = string.Join('|', kinds),
-        };
-        Verb.AcceptOnly(_loss, kinds);
+        _loss = new LossOptions(Loss.BuiltIn.Declarations, "Loss of the checked training: ",
+            "that of the saved training, otherwise one that suits the output");
         _keepGradients = new Option<bool>("--keep-gradients")
         {
             Description = "Check a training that keeps its gradients. Without it, the update may be part of the "
                 + "backward pass, as in train.",
         };
-        foreach (Option option in (IEnumerable<Option>)[_loss, .. _optimizer.All.Where(option => option.Name != "--lr"),
+        foreach (Option option in (IEnumerable<Option>)[.. _loss.All, .. _optimizer.All.Where(option => option.Name != "--lr"),
             _keepGradients])
             verb.Add(option);
     }
@@ -45,8 +38,8 @@ internal sealed class TrainingOptions
     public GradientCheckOptions With(ParseResult command, GradientCheckOptions options, Graph graph,
         TrainingSpec? saved, int? batch)
     {
-        Losses losses = command.GetValue(_loss) is { } kind ? Loss.BuiltIn.Make(kind)
-            : saved?.Losses ?? GradientCheckOptions.LossesFor(graph);
+        Losses usual = saved?.Losses ?? GradientCheckOptions.LossesFor(graph);
+        Losses losses = _loss.Of(command, usual is [{ Loss: var only }] ? only : null) is { } loss ? loss : usual;
         return options with
         {
             Training = new TrainingSpec(batch ?? saved?.BatchSize ?? UsualBatch, losses,

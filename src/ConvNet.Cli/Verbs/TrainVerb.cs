@@ -18,7 +18,7 @@ internal sealed class TrainVerb : Verb
     private const int DefaultWorkers = 1;
     private const string DefaultModel = "digits";
 
-    private readonly Option<string> _data, _backend, _precision, _loss;
+    private readonly Option<string> _data, _backend, _precision;
     private readonly Option<string?> _model, _save, _load, _weights;
     private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
     private readonly Option<bool> _flip;
@@ -30,6 +30,7 @@ internal sealed class TrainVerb : Verb
         WeightAveraging.BuiltIn.Declarations, kind => WeightAveraging.BuiltIn.Make(kind.Kind),
         none: "the weights are not averaged");
 
+    private readonly LossOptions _loss;
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
 
@@ -40,6 +41,7 @@ internal sealed class TrainVerb : Verb
         "train --optimizer adamw --lr 0.002 --warmup 2",
         "train --schedule step --schedule-size 5 --average ema",
         "train --data fashion-mnist --flip --crop 2",
+        "train --loss softmax --loss-option labelSmoothing=0.1",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
         "train --weights digits.safetensors --freeze 'conv*' --lr 0.002 --save tuned.safetensors",
@@ -50,8 +52,10 @@ internal sealed class TrainVerb : Verb
         ReadsModel(_model);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
-        _loss = Kind("--loss", Loss.BuiltIn.Declarations.Where(kind
-            => Loss.BuiltIn.Make(kind.Kind).Takes == TargetKind.Classes));
+        _loss = new LossOptions(Loss.BuiltIn.Declarations.Where(kind
+            => Loss.BuiltIn.Make(kind.Kind).Takes == TargetKind.Classes), "", Loss.BuiltIn.Declarations[0].Kind);
+        foreach (Option option in _loss.All)
+            Add(option);
         _epochs = Number("--epochs", "Number of epochs, including those that --load has already completed.", 15,
             NumberRanges.FromOne, "N");
         _batch = Number("--batch", "Batch size.", 32, NumberRanges.FromOne, "N");
@@ -257,7 +261,7 @@ internal sealed class TrainVerb : Verb
         new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
         new("Self-test", test.Finding),
         new("Threads", $"{backend.Threads}"),
-        new(_loss.Name, training.Spec.Losses[0].Loss.Declaration!.Kind),
+        new(_loss.Name, LossOptions.TextOf(training.Spec.Losses[0].Loss)),
         new(_epochs.Name, $"{training.Options.Epochs}"),
         new(_batch.Name, $"{training.Spec.BatchSize}"),
         new(_seed.Name, $"{(int)training.Spec.Seed}"),
@@ -272,14 +276,14 @@ internal sealed class TrainVerb : Verb
 
     private TrainingSpec Spec(ParseResult command, SavedTraining? goesOn) => new(
         Value(command, _batch, goesOn?.Spec.BatchSize),
-        goesOn is null || IsGiven(command, _loss)
-            ? Loss.BuiltIn.Make(command.GetValue(_loss)!)
-            : goesOn.Spec.Losses[0].Loss,
+        LossOf(command, goesOn?.Spec.Losses[0].Loss ?? Loss.BuiltIn.Make(Loss.BuiltIn.Declarations[0].Kind)),
         _optimizer.Of(command, goesOn?.Spec.Optimizer))
     {
         KeepGradients = false,
         Seed = Seed(command, goesOn),
     };
+
+    private Loss LossOf(ParseResult command, Loss usual) => _loss.Of(command, usual) ?? usual;
 
     private DataLoader TrainLoader(ParseResult command, PixelSet images, Normalization normalization,
         TrainingSpec spec, SavedTraining? goesOn)

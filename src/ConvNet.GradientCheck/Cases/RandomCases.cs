@@ -34,17 +34,19 @@ public static class RandomCases
         });
     }
 
-    /// <summary>Returns a random loss: of few classes or of more than a byte can number, often with integers that lie
-    /// at a hinge.</summary>
+    /// <summary>Returns a random loss: of few classes or of more than a byte can number, half of them with attributes
+    /// other than the defaults, often with integers that lie at a hinge.</summary>
     /// <param name="seed">The seed of the case and of the values used to check it.</param>
     public static LossGradientCase Loss(ulong seed)
     {
         var draw = new RandomDraw(seed);
         IReadOnlyList<Declaration<Loss>> kinds = ConvNet.Loss.BuiltIn.Declarations;
         Declaration<Loss> kind = kinds[draw.Below(kinds.Count)];
-        Loss loss = kind.Make(new AttributeValues(draw.OneIn(2) ? [] : kind.Attributes
-            .Select(attribute => KeyValuePair.Create(attribute, attribute.Draw(draw)))));
-        return new LossGradientCase(loss, draw.Of(2, 3, 10, 17, 257, 300), new GradientCheckOptions
+        Loss loss = (draw.OneIn(2) ? null : Shrinker.Valid(() => kind.Make(new AttributeValues(kind.Attributes
+            .Select(attribute => KeyValuePair.Create(attribute, attribute.Draw(draw)))))))
+            ?? kind.Make(new AttributeValues([]));
+        int classes = draw.Of(2, 3, 10, 17, 257, 300);
+        return new LossGradientCase(loss.ForClasses(classes), classes, new GradientCheckOptions
         {
             BatchSize = draw.Of(1, 2, 3, 8, 16, 32),
             Seed = seed,

@@ -89,7 +89,7 @@ internal sealed class EndToEnd
         bool takes = NetworkDuals.Takes(_graph, _spec.BatchSize);
         return new LayerReport(LayerReport.Reference, "network", Kind, CheckModes.ForwardMode,
             takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _batches.Parameters,
-                _batches.Inputs(_steps), _batches.Kept(_steps)).Check(cancellation)] : [],
+                _batches[_steps].Inputs, _batches[_steps].Kept).Check(cancellation)] : [],
             takes ? "" : NetworkDuals.TooLarge);
     }
 
@@ -145,7 +145,7 @@ internal sealed class EndToEnd
     {
         if (report.Verdict != Verdict.Fail || _steps > 0)
             return report;
-        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _batches.Inputs(0), _batches.Parameters,
+        NearBranch[] near = [.. Branches.Near(_graph, _spec.BatchSize, _batches[0].Inputs, _batches.Parameters,
             _spec.Seed, _frozen, allowance, cancellation).OrderBy(branch => branch.Margin)];
         return near.Length == 0 ? report : report with
         {
@@ -203,19 +203,19 @@ internal sealed class EndToEnd
     private void Train(IExecutable executable, int step, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        executable.TrainStep(BatchValues.InOrder(_batches.Inputs(step)), _batches.TargetsOf(step), _learningRate);
+        executable.TrainStep(BatchValues.InOrder(_batches[step].Inputs), _batches[step].Targets, _learningRate);
     }
 
     // Makes the last pass and returns the compared tensors.
     private double[][] Pass(IExecutable executable, ManagedPlan<double>? exact, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        executable.Forward(BatchValues.InOrder(_batches.Inputs(_steps)));
+        executable.Forward(BatchValues.InOrder(_batches[_steps].Inputs));
         double[] Output(Node output) => exact is not null ? [.. exact.Activation(output)] : Read(
             _spec.BatchSize * output.Shape.Length,
             values => executable.ReadOutput(BatchBuffers.Of((output.Name, values))));
         double[][] outputs = [.. _graph.Outputs.Select(Output)];
-        executable.Loss(_batches.TargetsOf(_steps));
+        executable.Loss(_batches[_steps].Targets);
         double[][] losses = [.. _batches.Objectives.Select(of => new[] { executable.ReadLoss(of.Output.Name) })];
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();

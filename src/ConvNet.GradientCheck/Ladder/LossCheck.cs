@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace ConvNet.GradientChecking;
 
 /// <summary>Compares a loss with the reference, on the same output for every backend, and the reference with
@@ -8,7 +6,7 @@ namespace ConvNet.GradientChecking;
 /// of the loss.</remarks>
 internal sealed class LossCheck
 {
-    private const int LargestWhole = 16;
+    private const int WeightStream = 3;
     private const double LargestReal = 5;
 
     // The exponential of such a score overflows in double too.
@@ -21,7 +19,7 @@ internal sealed class LossCheck
     private readonly CancellationToken _cancellation;
     private readonly Graph _graph;
     private readonly Fill _fill, _other;
-    private Given? _whole, _real, _weighted, _large;
+    private Given? _whole, _real, _weighted, _ignored, _large;
 
     private sealed record Given(float[] Output, KeptTargets Targets, LossTruth Truth);
 
@@ -35,28 +33,17 @@ internal sealed class LossCheck
             options.Seed, options.Cancellation);
         _shape = ShapeOf(loss, classes);
         _graph = Sequential.Of(_shape, _shape.IsVector ? new Flatten() : new MaxPool2d(1));
+        loss.CheckOutput(_graph.Output);
         (_fill, _other) = (new Fill(options.Seed), new Fill(options.Seed + 1));
     }
 
-    /// <summary>The shape of the output on which a loss is checked. If every pixel has a target, the map has several
+    /// <summary>The shape of the output on which a loss is checked. If the loss is for maps, it has several
     /// pixels and H ≠ W.</summary>
     public static Shape ShapeOf(Loss loss, int classes)
-        => loss.Takes == TargetKind.ClassesPerPixel ? new Shape(classes, 3, 5) : Shape.Vector(classes);
+        => loss.IsForMaps ? new Shape(classes, 3, 5) : Shape.Vector(classes);
 
     /// <summary>The reason why the loss has no exact mode; null if it has one.</summary>
-    public string? Rounds => Rounding(_loss, _shape, _n);
-
-    /// <summary>Returns the reason why a loss is rounded on whole numbers; null if it is not.</summary>
-    /// <param name="loss">The loss.</param>
-    /// <param name="output">The shape of the output for one sample.</param>
-    /// <param name="n">The number of samples.</param>
-    public static string? Rounding(Loss loss, Shape output, int n) => loss switch
-    {
-        MulticlassSvm { Margin: var margin } when margin == MathF.Round(margin) && margin < LargestWhole
-            => Divides(n, "samples", n * output.Length),
-        MeanSquaredError => Divides(n * output.Length, "outputs", n * output.Length),
-        _ => "its value and its gradient are rounded in float32 even on integers",
-    };
+    public string? Rounds => _loss.Rounding(_shape, _n);
 
     /// <summary>Exact mode: compares on integers whose sums are far below 2²⁴, so that float32 is exact. Returns no
     /// report if the loss rounds.</summary>
@@ -70,19 +57,26 @@ internal sealed class LossCheck
 
     /// <summary>Real-valued mode: compares within the error bounds of <see cref="LossBounds"/>.</summary>
     public IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends)
-        => Real(backends, _real ??= Uniform(null));
+        => Real(backends, _real ??= Uniform());
 
     /// <summary>Real-valued mode with a weight for each sample. The second sample has the weight 0, so it must not
     /// count.</summary>
     public IEnumerable<LayerReport> Weighted(IReadOnlyList<IBackend> backends)
         => Real(backends, _weighted ??= Weights());
 
+    /// <summary>Real-valued mode with samples or pixels that are ignored. Returns no report if the loss ignores no
+    /// label.</summary>
+    public IEnumerable<LayerReport> Ignoring(IReadOnlyList<IBackend> backends)
+        => _loss.IgnoredClass is null ? [] : Real(backends, _ignored ??= Ignored(), "ignored labels");
+
     /// <summary>Forward mode: compares the gradient of the reference with derivatives of the loss by dual numbers, on
-    /// real numbers without and with weights, and on integers, where hinges meet exactly.</summary>
+    /// real numbers without and with weights and ignored labels, and on integers, where hinges meet exactly.</summary>
     public IEnumerable<LayerReport> ForwardMode()
     {
-        yield return ForwardMode(_real ??= Uniform(null), "");
+        yield return ForwardMode(_real ??= Uniform(), "");
         yield return ForwardMode(_weighted ??= Weights(), "sample weights");
+        if (_loss.IgnoredClass is not null)
+            yield return ForwardMode(_ignored ??= Ignored(), "ignored labels");
         yield return ForwardMode(_whole ??= Whole(), "whole numbers");
     }
 
@@ -103,20 +97,34 @@ internal sealed class LossCheck
 
     /// <summary>Real-valued mode on outputs so large that their exponentials overflow.</summary>
     public IEnumerable<LayerReport> Large(IReadOnlyList<IBackend> backends)
-        => Real(backends, _large ??= Uniform(null, LargestScore), "large outputs");
+        => Real(backends, _large ??= Uniform(largest: LargestScore), "large outputs");
 
     private IEnumerable<LayerReport> Real(IReadOnlyList<IBackend> backends, Given given, string values = "")
         => backends.Select(backend => Report(backend, CheckModes.Real, given, Remark(given, values)));
 
-    private Given Whole()
-        => Make(_fill, _n, (fill, stream) => fill.Integers(stream, _n * _shape.Length, _largestWhole));
+    private int TargetStream => _loss.Takes == TargetKind.Values ? 1 : 2;
 
-    private Given Weights()
-        => Uniform([.. _fill.Uniform(3, _n, 1).Select((w, i) => i < 2 ? 1 - i : Math.Abs(w))]);
+    private Given Whole() => Whole(_fill, _n);
 
-    private Given Uniform(float[]? weights, double largest = LargestReal)
-        => Make(_fill, _n, (fill, stream) => fill.Uniform(stream, _n * _shape.Length, stream == 0 ? largest : 1),
-            weights);
+    private Given Whole(Fill fill, int n) => Make(fill.Integers(0, n * _shape.Length, _largestWhole),
+        DrawnTargets.Whole(_loss, _shape, n, fill, TargetStream, _largestWhole));
+
+    private Given Weights() => Uniform(targets => targets with
+    {
+        SampleWeights = [.. _fill.Uniform(WeightStream, _n, 1).Select((w, i) => i < 2 ? 1 - i : Math.Abs(w))],
+    });
+
+    // Every third label is ignored.
+    private Given Ignored() => Uniform(targets => targets with
+    {
+        Classes = [.. targets.Classes!.Select((label, i) => i % 3 == 1 ? _loss.IgnoredClass!.Value : label)],
+    });
+
+    private Given Uniform(Func<KeptTargets, KeptTargets>? change = null, double largest = LargestReal)
+    {
+        KeptTargets targets = DrawnTargets.Real(_loss, _shape, _n, _fill, TargetStream);
+        return Make(_fill.Uniform(0, _n * _shape.Length, largest), change is null ? targets : change(targets));
+    }
 
     private static string Remark(Given given, string values)
     {
@@ -127,28 +135,15 @@ internal sealed class LossCheck
         return string.Join("; ", ((string[])[values, weights, flips]).Where(part => part.Length > 0));
     }
 
-    // The sum of the squares of the largest differences must stay below 2²⁴ too.
-    private static string? Divides(int count, string what, int outputs) => BitOperations.IsPow2(count) && outputs
-        <= (1 << 24) / (4 * LargestWhole * LargestWhole)
-        ? null
-        : $"the mean of {count} {what} is rounded in float32";
-
-    private Given Make(Fill fill, int n, Func<Fill, int, float[]> values, float[]? weights = null)
-    {
-        float[] output = values(fill, 0);
-        KeptTargets targets = _loss.Takes == TargetKind.Values
-            ? new KeptTargets(null, values(fill, 1), weights)
-            : new KeptTargets(fill.Labels(2, n * _loss.TargetsPerSample(_shape), _shape.C), null, weights);
-        return new Given(output, targets, LossBounds.Evaluate(_loss, _shape, output, targets.Targets));
-    }
+    private Given Make(float[] output, KeptTargets targets)
+        => new(output, targets, LossBounds.Evaluate(_loss, _shape, output, targets.Targets));
 
     private LayerReport Report(IBackend backend, CheckModes mode, Given given, string remark)
     {
         // Compiled for one sample more than the batch has: a mean must divide by the actual number of samples.
         using IExecutable executable =
             backend.Compile(_graph, new TrainingSpec(_n + 1, _loss, new Sgd()) { InputGradient = true });
-        Given before =
-            Make(_other, _n + 1, (fill, stream) => fill.Integers(stream, (_n + 1) * _shape.Length, _largestWhole));
+        Given before = Whole(_other, _n + 1);
         Run(executable, before);
         (double value, float[] gradient) = Run(executable, given);
         (TruthTensor loss, TruthTensor truth) = (given.Truth.Loss, given.Truth.Gradient);

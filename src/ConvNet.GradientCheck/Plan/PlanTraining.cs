@@ -117,7 +117,7 @@ internal sealed class PlanTraining
         executable.LoadState(start);
         var session = new TracedSession(executable);
         PassFacts before = session.Facts(_graph, batch, numbers.Of, _spec, _frozen, _shared, _options);
-        session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
+        session.Trace(before.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Targets,
             LearningRate));
         string suffix = run == 0 ? ", step inside" : ", step inside, multiples";
         Compare(new PassComparison(before, _results, numbers, suffix, PlanPart.Inside), before, executable,
@@ -144,7 +144,7 @@ internal sealed class PlanTraining
         TrainingBatch batch = Real(_spec.BatchSize, 0);
         const string Suffix = ", step inside";
         PassFacts facts = session.Facts(_graph, batch, null, _spec, _frozen, new TruthCache(), _options);
-        session.Trace(facts.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Kept.Targets,
+        session.Trace(facts.Pass, () => executable.TrainStep(BatchValues.InOrder(batch.Inputs), batch.Targets,
             LearningRate / 16));
         Compare(new PassComparison(facts, _results, null, Suffix, PlanPart.Inside), facts, executable,
             gradients: false, null, Suffix, batch, exact: false);
@@ -157,7 +157,7 @@ internal sealed class PlanTraining
         foreach (bool accumulate in (bool[])[false, true])
         {
             executable.Forward(BatchValues.InOrder(batch.Inputs));
-            executable.Loss(batch.Kept.Targets);
+            executable.Loss(batch.Targets);
             executable.Backward(accumulate);
         }
         executable.Step(LearningRate);
@@ -189,7 +189,7 @@ internal sealed class PlanTraining
         session.Trace(facts.Pass, () =>
         {
             executable.Forward(BatchValues.InOrder(batch.Inputs));
-            executable.Loss(batch.Kept.Targets);
+            executable.Loss(batch.Targets);
             executable.Backward(accumulate: before is not null);
         });
         Compare(new PassComparison(facts, _results, numbers, suffix), facts, executable, gradients: true, before,
@@ -222,8 +222,8 @@ internal sealed class PlanTraining
         foreach ((Node output, Loss loss, float weight) in _objectives)
         {
             LossTruth truth = LossBounds.Evaluate(loss, output.Shape, facts.Pass.Value(output),
-                batch.Kept.Targets.For(output));
-            bool isExact = exact && LossCheck.Rounding(loss, output.Shape, batch.N) is null;
+                batch.Targets.For(output));
+            bool isExact = exact && loss.Rounding(output.Shape, batch.N) is null;
             double[] got = [executable.ReadLoss(output.Name)];
             TensorReport report = isExact ? Comparison.Exactly([(float)got[0]], truth.Loss)
                 : Comparison.WithinBounds([(float)got[0]], truth.Loss);

@@ -3,8 +3,8 @@ namespace ConvNet.GradientChecking;
 /// <summary>Reduces a failing case to a smaller case that still fails.</summary>
 /// <remarks>
 /// The rules are tried in this order: single layers; the ends of a graph; removing single nodes; then batch size,
-/// channels, outputs of a loss, output channels, rows and columns, kernel size, stride, padding, dilation, groups and
-/// other attributes; then the values: one comparison instead of several, smaller integers, uniform real numbers,
+/// channels, outputs and attributes of a loss, output channels, rows and columns, kernel size, stride, padding, dilation,
+/// groups and other attributes; then the values: one comparison instead of several, smaller integers, uniform real numbers,
 /// seed 1.
 /// Each rule is repeated until it makes no more progress, and all rules are repeated until none helps. Every candidate
 /// has fewer nodes, or as many nodes with a size or the number of outputs smaller and none larger, so the search
@@ -18,7 +18,7 @@ internal static class Shrinker
     private static readonly Func<GradientCase, IEnumerable<GradientCase>>[] Rules =
     [
         GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels, Classes,
-        made => Layers(made, Smaller(AttributeRole.Channels)), ShapeShrinks.Rows, ShapeShrinks.Columns,
+        Losses, made => Layers(made, Smaller(AttributeRole.Channels)), ShapeShrinks.Rows, ShapeShrinks.Columns,
         made => Layers(made, LayerShrinks.Kernel), made => Layers(made, Smaller(AttributeRole.Stride)),
             made => Layers(made, Smaller(AttributeRole.Padding)),
         made => Layers(made, Smaller(AttributeRole.Dilation)), ShapeShrinks.Groups,
@@ -100,8 +100,23 @@ internal static class Shrinker
         ? [made with { Options = made.Options with { Training = null, BatchSize = training.BatchSize } }] : [];
 
     private static IEnumerable<GradientCase> Classes(GradientCase made) => made is LossGradientCase loss
-        ? AttributeDeclaration.Smaller(loss.Classes, 1).Select(classes => loss with { Classes = classes })
+        ? AttributeDeclaration.Smaller(loss.Classes, 1)
+            .Select(classes => loss with { Loss = loss.Loss.ForClasses(classes), Classes = classes })
         : [];
+
+    private static IEnumerable<GradientCase> Losses(GradientCase made)
+    {
+        if (made is not LossGradientCase { Loss: { Declaration: { } declared } loss } alone)
+            yield break;
+        foreach (AttributeDeclaration attribute in declared.Attributes)
+        {
+            foreach (object smaller in attribute.Smaller(loss))
+            {
+                if (Valid(() => declared.Make(declared.ValuesOf(loss).With((attribute, smaller)))) is { } simpler)
+                    yield return alone with { Loss = simpler };
+            }
+        }
+    }
 
     private static IEnumerable<GradientCase> Modes(GradientCase made)
     {

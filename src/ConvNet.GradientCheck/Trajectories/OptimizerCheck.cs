@@ -118,7 +118,7 @@ internal sealed class OptimizerCheck
         for (int step = 0; step < TrainSteps; step++)
         {
             _cancellation.ThrowIfCancellationRequested();
-            executable.TrainStep(BatchValues.InOrder(_batches.Inputs(step)), _batches.TargetsOf(step),
+            executable.TrainStep(BatchValues.InOrder(_batches[step].Inputs), _batches[step].Targets,
                 s_trainRates[step]);
         }
         TensorReport[] tensors = Equal(new TrainingSnapshot(executable, Rule), observed,
@@ -223,8 +223,8 @@ internal sealed class OptimizerCheck
 
     private void Differentiate(IExecutable executable, int batch)
     {
-        executable.Forward(BatchValues.InOrder(_batches.Inputs(batch)));
-        executable.Loss(_batches.TargetsOf(batch));
+        executable.Forward(BatchValues.InOrder(_batches[batch].Inputs));
+        executable.Loss(_batches[batch].Targets);
         executable.Backward();
     }
 

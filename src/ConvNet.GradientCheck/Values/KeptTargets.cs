@@ -22,6 +22,10 @@ internal sealed record KeptTargets(int[]? Classes, float[]? Values, float[]? Sam
     public Targets Targets => (Outputs is not null ? Targets.Of(Outputs)
         : Classes is null ? Targets.Of(Values) : Targets.Of(Classes)).Weighted(SampleWeights);
 
+    /// <summary>The targets as those of one of several outputs.</summary>
+    public OutputTargets Of(string output) => Classes is null ? new(output, Values, SampleWeights)
+        : new(output, Classes, SampleWeights);
+
     private static OutputTargets Copy(OutputTargets of)
     {
         Targets targets = of.Targets;

@@ -106,6 +106,18 @@ internal class VariantExecutable(BackendVariant variant, IExecutable[] executabl
             (each, values) => each.Infer(BatchValues.InOrder(copies), values));
     }
 
+    public void InferLosses(BatchValues input, Targets targets, Span<double> losses)
+    {
+        executables[0].InferLosses(input, targets, losses);
+        var others = new double[losses.Length];
+        for (int i = 1; i < executables.Length; i++)
+        {
+            executables[i].InferLosses(input, targets, others);
+            variant.Compare("losses of samples", i, Array.ConvertAll(losses.ToArray(), loss => (float)loss),
+                Array.ConvertAll(others, loss => (float)loss));
+        }
+    }
+
     public void ReadOutput(BatchBuffers output)
         => Read("y", Graph.Outputs, "output", output, (each, values) => each.ReadOutput(values));
 

@@ -149,7 +149,7 @@ public sealed class ArrayDataset : IDataset
         return (!classes ? TargetDescription.OfValues(each)
             : each == 1 ? TargetDescription.OfClasses(target.ClassCount)
             : TargetDescription.OfClassesPerPixel(target.ClassCount, each)) with
-        { Output = target.Output };
+        { Output = target.Output, IgnoredClass = target.IgnoredClass };
     }
 
     private static void CheckLabels(TargetDescription target, int[] labels, string parameter)
@@ -209,6 +209,9 @@ public sealed class TargetArray
     /// <summary>Creates a target of values.</summary>
     public static implicit operator TargetArray((string Output, float[] Values) target)
         => new(target.Output, target.Values);
+
+    /// <summary>The label of samples or pixels that have no class; null if all have one.</summary>
+    public int? IgnoredClass { get; init; }
 
     /// <summary>The name of the graph's output; null for the only output.</summary>
     internal string? Output { get; }

@@ -135,6 +135,11 @@ public readonly record struct TargetDescription
     /// <summary>The number of classes; 0 if the target is values.</summary>
     public int Classes { get; }
 
+    /// <summary>The label of samples or pixels that have no class, such as 255 for the border of objects; null if all
+    /// have one. They count neither for the accuracy nor for the loss, which must ignore the same
+    /// label.</summary>
+    public int? IgnoredClass { get; init; }
+
     /// <summary>The number of class indices or values per sample.</summary>
     public int Length { get; }
 
@@ -171,7 +176,7 @@ public readonly record struct TargetDescription
     {
         for (int i = 0; i < classes.Length; i++)
         {
-            if ((uint)classes[i] >= (uint)Classes)
+            if ((uint)classes[i] >= (uint)Classes && classes[i] != IgnoredClass)
                 return i;
         }
         return null;

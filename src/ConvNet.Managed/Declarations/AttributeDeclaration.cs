@@ -53,7 +53,7 @@ public abstract class AttributeDeclaration
     public string? FormerName { get; }
 
     /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c>,
-    /// <c>factor</c>, <c>shape</c> or <c>word</c>.</summary>
+    /// <c>factor</c>, <c>shape</c>, <c>weights</c> or <c>word</c>.</summary>
     public abstract string Type { get; }
 
     /// <summary>The default in words; null if the attribute is required.</summary>
@@ -437,6 +437,57 @@ public abstract class AttributeDeclaration
         {
             Summary = summary,
         };
+
+    /// <summary>Declares an attribute of one weight for each class, none by default.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a loss.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<ClassWeights> Weights<TOwner>(string name, Func<TOwner, ClassWeights> get)
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), default(ClassWeights), new()
+        {
+            TypeWord = "weights",
+            RangeWord = "[0, ∞) for each class",
+            IsInRange = _ => true,
+            Reader = (json, at) => json.Optional(at) is null ? default(ClassWeights?)
+                : json.Checked(() => ClassWeights.Of(json.Numbers(at))),
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                foreach (float weight in value)
+                    json.WriteNumberValue(weight);
+                json.WriteEndArray();
+            },
+            Schema = json =>
+            {
+                json.WriteString("type", "array");
+                json.WriteStartObject("items");
+                NumberInterval.FromZero.WriteSchema(json);
+                json.WriteEndObject();
+            },
+            SmallerIn = owner => get((TOwner)owner).IsEmpty ? [] : [default],
+            Drawer = draw => draw.OneIn(2) ? default : ClassWeights.Of(1, draw.Below(3), 0.25f * draw.Below(9)),
+            Words = value => $"{value}",
+        });
+
+    /// <summary>Declares an attribute that is a label, which need not be a class.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a loss.</param>
+    /// <param name="otherwise">The default.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<int> Label<TOwner>(string name, Func<TOwner, int> get, int otherwise)
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
+        {
+            TypeWord = "whole number",
+            RangeWord = "(−∞, ∞)",
+            IsInRange = _ => true,
+            Reader = (json, at) => json.Optional(at) is null ? null : json.Int(at),
+            Writer = (json, at, value) => json.WriteNumber(at, value),
+            Schema = json => json.WriteString("type", "integer"),
+            SmallerIn = owner => get((TOwner)owner) == otherwise ? [] : [otherwise],
+            Drawer = draw => draw.Of(otherwise, 0, 1, 255),
+        });
 
     /// <summary>Returns smaller numbers: the least, half, and one less.</summary>
     internal static IEnumerable<int> Smaller(int value, int least)

@@ -174,6 +174,32 @@ public abstract partial class Executable : IExecutable
     }
 
     /// <inheritdoc/>
+    public void InferLosses(BatchValues input, Targets targets, Span<double> losses)
+    {
+        using Hold hold = Enter();
+        CheckTraining();
+        input = input.InOrderOf(Graph.Inputs, "input");
+        int n = CountSamples(input);
+        targets.CheckFor(Objectives, n);
+        if (losses.Length != n)
+            throw WrongLength(losses.Length, n, nameof(losses), $"a batch of {n} samples");
+        CheckWritten();
+        float[][] outputs = [.. Graph.Outputs.Select(output
+            => new float[_objectiveNodes.Contains(output) ? n * output.Shape.Length : 0])];
+        InferCore(input, n, BatchBuffers.InOrder(outputs));
+        losses.Clear();
+        var own = new double[n];
+        for (int i = 0; i < Objectives.Count; i++)
+        {
+            Node output = _objectiveNodes[i];
+            SampleLossesCore(i, outputs[NamedTensors.IndexOf(output.Name, Graph.Outputs, "output")],
+                targets.For(output), own);
+            for (int sample = 0; sample < n; sample++)
+                losses[sample] += Objectives[i].Weight * own[sample];
+        }
+    }
+
+    /// <inheritdoc/>
     public void ReadOutput(BatchBuffers output)
     {
         using Hold hold = Enter();
@@ -293,6 +319,16 @@ public abstract partial class Executable : IExecutable
     /// <param name="output">Receives the outputs, in the order of the graph's outputs; an empty one is not
     /// needed.</param>
     protected abstract void InferCore(BatchValues input, int n, BatchBuffers output);
+
+    /// <summary>Computes the loss of each sample of one output, without the weight of the loss. An override computes what
+    /// the base class does, <see cref="ConvNet.Loss.EvaluateSamples"/>, in its own way.</summary>
+    /// <param name="index">The index of the output in <see cref="Objectives"/>.</param>
+    /// <param name="values">The N×C×H×W values of the output.</param>
+    /// <param name="targets">The targets of the output.</param>
+    /// <param name="losses">Receives N losses.</param>
+    protected virtual void SampleLossesCore(int index, ReadOnlySpan<float> values, Targets targets,
+        Span<double> losses)
+        => Objectives[index].Loss.EvaluateSamples(Objectives[index].Output.Shape, values, targets, losses);
 
     /// <summary>Reads an output of the last forward pass.</summary>
     /// <param name="index">The index of the output in the graph's outputs.</param>

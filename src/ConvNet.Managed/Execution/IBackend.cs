@@ -245,6 +245,22 @@ public interface IExecutable : IDisposable
     /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     void Infer(BatchValues input, BatchBuffers output);
 
+    /// <summary>Computes the loss of each sample of a batch in inference mode, without gradients, such as to find the
+    /// worst mistakes. A training pass in progress is not affected.</summary>
+    /// <remarks>The loss of a sample is the one that it would have as a batch of its own. Sample weights have no
+    /// effect. With several losses it is Σ weight·loss.</remarks>
+    /// <param name="input">The N×C×H×W values of the input, or of each input by name, with
+    /// 1 ≤ N ≤ <see cref="BatchSize"/>.</param>
+    /// <param name="targets">The class labels or values that the loss takes, or those of each output with a loss by
+    /// name.</param>
+    /// <param name="losses">Receives N losses.</param>
+    /// <exception cref="ArgumentException">The input or the targets are not what <see cref="Infer"/> and
+    /// <see cref="Loss"/> take, or there are more or fewer losses than samples.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, the graph was compiled
+    /// for inference only, or another call is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
+    void InferLosses(BatchValues input, Targets targets, Span<double> losses);
+
     /// <summary>Reads the output of the last <see cref="Forward"/>, or some outputs by name.</summary>
     /// <param name="output">Receives the N×C×H×W values.</param>
     /// <exception cref="ArgumentException">The length is another than that of the output, or a name is unknown or given
@@ -333,7 +349,8 @@ public interface IExecutable : IDisposable
     /// <remarks>
     /// The value takes effect at the next <see cref="Forward"/> and is not part of the training state. The loss of an
     /// executable is the mean over its own samples, so the gradient of the whole batch is the mean of the gradients of
-    /// all executables, weighted by their numbers of samples.
+    /// all executables, weighted by their numbers of samples, or by what else their losses divide by. With
+    /// <see cref="Reduction.Sum"/> it is their sum.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     /// <exception cref="InvalidOperationException">Another call is in progress.</exception>

@@ -4,34 +4,32 @@ namespace ConvNet;
 /// <remarks>
 /// Gradient: 2·w_n·(y − t) / (Σ w · C·H·W). Targets: N×C×H×W values. Sample weights weigh the mean of each sample.
 /// </remarks>
-public sealed record MeanSquaredError : Loss
+public sealed record MeanSquaredError : ElementwiseLoss
 {
+    private static readonly AttributeDeclaration<Reduction> s_reduction = ReductionOf<MeanSquaredError>();
+
     /// <summary>The declaration by which files and commands identify the loss.</summary>
-    public static Declaration<Loss> Declared { get; } = new("mse", "mean squared error", [],
-        _ => new MeanSquaredError());
+    public static Declaration<Loss> Declared { get; } = new("mse", "mean squared error", [s_reduction],
+        values => new MeanSquaredError { Reduction = values.Get(s_reduction) });
 
     /// <inheritdoc/>
     public override Declaration<Loss> Declaration => Declared;
 
-    /// <inheritdoc/>
-    public override TargetKind Takes => TargetKind.Values;
+    internal override string? Rounding(Shape output, int n) => RoundingOfParts(output, n, 1);
 
-    /// <inheritdoc/>
-    public override T Evaluate<T>(in LossFrame<T> f)
+    private protected override void Evaluate<T>(Shape output, ReadOnlySpan<T> y, ReadOnlySpan<float> t, Span<T> losses,
+        Span<T> slopes)
     {
-        int length = f.Output.Length;
-        BlockedSum<T> total = default;
-        T share = T.One / (f.TotalWeight * T.CreateChecked(length)), two = T.CreateChecked(2);
-        for (int n = 0; n < f.N; n++)
+        T two = T.CreateChecked(2);
+        for (int i = 0; i < y.Length; i++)
         {
-            T weight = f.Weight(n);
-            for (int i = n * length; i < (n + 1) * length; i++)
-            {
-                T distance = f.Y[i] - T.CreateChecked(f.Targets.Values[i]);
-                total.Add(weight * (distance * distance));
-                f.DY[i] = two * distance * (weight * share);
-            }
+            T distance = y[i] - T.CreateChecked(t[i]);
+            losses[i] = distance * distance;
+            slopes[i] = two * distance;
         }
-        return total.Value * share;
     }
+
+    // The difference is rounded once, and its square once more.
+    private protected override (double Loss, double Slope) Errors(double y, double t, int channel, double loss,
+        double slope) => (3 * loss, Math.Abs(slope));
 }

@@ -137,6 +137,12 @@ public readonly ref struct Targets
         }
     }
 
+    /// <summary>Gets the targets of one sample, without weights.</summary>
+    /// <param name="n">The index of the sample.</param>
+    /// <param name="each">The number of targets of each sample.</param>
+    internal Targets OfSample(int n, int each)
+        => AreClasses ? Of(Classes.Slice(n * each, each)) : Of(Values.Slice(n * each, each));
+
     private static string Example(IReadOnlyList<Objective> objectives)
         => string.Join(", ", objectives.Select(objective => $"(\"{objective.Output.Name}\", …)"));
 
@@ -163,7 +169,7 @@ public readonly ref struct Targets
                 + Invariant($"takes {takes}: {(long)n * each:N0} for {n:N0} samples."));
         for (int i = 0; i < Classes.Length; i++)
         {
-            if ((uint)Classes[i] >= (uint)output.C)
+            if ((uint)Classes[i] >= (uint)output.C && Classes[i] != loss.IgnoredClass)
                 throw new ArgumentException(Invariant($"Label {Classes[i]} of sample ")
                     + Invariant($"{i / each}{(each > 1 ? Invariant($", pixel {i % each},") : "")} ")
                     + Invariant($"is out of range: the classes of the output are 0 to {output.C - 1}."));

@@ -60,6 +60,11 @@ internal sealed class DataBinding
                 throw new ArgumentException($"{loss.GetType().Name}{PlaceOf(executable.Graph, output)} takes "
                     + $"{Words(loss.Takes)}, but the data set has {Words(target.Kind)}. Use another loss or other "
                     + "targets.", nameof(data));
+            if (target.IgnoredClass is { } ignored && ignored != loss.IgnoredClass)
+                throw new ArgumentException($"The data set has labels {ignored}{PlaceOf(executable.Graph, output)} "
+                    + $"that have no class, but {loss.GetType().Name} does not ignore them. Use "
+                    + $"{nameof(SoftmaxCrossEntropy)}({nameof(SoftmaxCrossEntropy.IgnoreClass)}: {ignored}).",
+                    nameof(data));
         }
         CheckTargets(executable.Graph, outputs);
         return new(executable.Graph, outputs, data.LargestBatch,

@@ -76,9 +76,11 @@ public sealed class ClassEvaluation : OutputEvaluation
     {
         ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
         var predictions = new Predictions(bound, values);
-        Count += labels.Length;
         for (int i = 0; i < labels.Length; i++)
         {
+            if (labels[i] == bound.Target.IgnoredClass)
+                continue;
+            Count++;
             if (predictions[i] is not { } guess)
                 continue;
             _counts[labels[i], guess]++;
@@ -124,6 +126,7 @@ internal readonly ref struct Predictions
 {
     private readonly ReadOnlySpan<float> _scores;
     private readonly int _classes, _pixels;
+    private readonly int? _ignored;
 
     /// <summary>Reads the predictions of a batch.</summary>
     /// <param name="bound">The output and its target.</param>
@@ -131,6 +134,7 @@ internal readonly ref struct Predictions
     public Predictions(BoundOutput bound, ReadOnlySpan<float> scores)
         : this(scores, bound.Output.Shape.Length / bound.Target.Length, bound.Target.Length)
     {
+        _ignored = bound.Target.IgnoredClass;
     }
 
     /// <summary>Reads predictions.</summary>
@@ -164,12 +168,17 @@ internal readonly ref struct Predictions
         }
     }
 
-    /// <summary>Counts the predictions that are equal to their labels.</summary>
-    public int CountCorrect(ReadOnlySpan<int> labels)
+    /// <summary>Counts the predictions that have a label, and those that are equal to it.</summary>
+    public (int Count, int Correct) CountCorrect(ReadOnlySpan<int> labels)
     {
-        int correct = 0;
+        int count = 0, correct = 0;
         for (int i = 0; i < labels.Length; i++)
+        {
+            if (labels[i] == _ignored)
+                continue;
+            count++;
             correct += this[i] == labels[i] ? 1 : 0;
-        return correct;
+        }
+        return (count, correct);
     }
 }

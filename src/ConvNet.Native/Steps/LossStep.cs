@@ -29,7 +29,9 @@ internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gra
 
     private double Unweighted(in Run run, Targets targets)
     {
-        if (_descriptor is not { } descriptor)
+        // The kernel takes every label for a class.
+        bool ignores = _loss.IgnoredClass is { } ignored && targets.Classes.Contains(ignored);
+        if (_descriptor is not { } descriptor || ignores)
         {
             var y = new ReadOnlySpan<float>(output.Pointer, run.N * _shape.Length);
             return _loss.Evaluate(new LossFrame<float>(_shape, y, targets, Gradient(run.N)));
@@ -49,7 +51,9 @@ internal sealed unsafe class LossStep(Objective objective, Slot output, Slot gra
 
     private static cn_loss? Describe(Loss loss, Shape shape) => loss switch
     {
-        SoftmaxCrossEntropy => Describe(cn_loss_kind.CN_SOFTMAX_CROSS_ENTROPY, shape),
+        { Reduction: not Reduction.Mean } => null,
+        SoftmaxCrossEntropy { LabelSmoothing: 0, SoftTargets: false, ClassWeights.IsEmpty: true }
+            => Describe(cn_loss_kind.CN_SOFTMAX_CROSS_ENTROPY, shape),
         MulticlassSvm svm => Describe(cn_loss_kind.CN_MULTICLASS_SVM, shape) with { margin = svm.Margin },
         MeanSquaredError => Describe(cn_loss_kind.CN_MEAN_SQUARED_ERROR, shape),
         _ => null,

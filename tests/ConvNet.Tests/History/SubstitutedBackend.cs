@@ -70,6 +70,9 @@ internal sealed class SubstitutedExecutable(Graph graph, TrainingSpec? spec, IEx
 
     public void Infer(BatchValues input, BatchBuffers output) => inner.Infer(input, output);
 
+    public void InferLosses(BatchValues input, Targets targets, Span<double> losses)
+        => inner.InferLosses(input, targets, losses);
+
     public void ReadOutput(BatchBuffers output) => inner.ReadOutput(output);
 
     public void Read(Parameter parameter, Span<float> values) => inner.Read(Own(parameter), values);

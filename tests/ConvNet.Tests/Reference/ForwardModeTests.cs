@@ -16,8 +16,7 @@ public sealed class ForwardModeTests
 
     private static readonly Loss[] s_losses =
     [
-        new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true), new MulticlassSvm(),
-            new MulticlassSvm(0.25f), new MeanSquaredError(), new AbsoluteError(),
+        .. LossCases.All.Select(loss => loss.ForClasses(5)), new MulticlassSvm(0.25f), new AbsoluteError(),
     ];
 
     private static IEnumerable<string> ModelNames => s_models.Select(model => model.Name);
@@ -61,7 +60,8 @@ public sealed class ForwardModeTests
         GradientReport report = Passes(GradientCheck.Run(loss, 5, [], Contract.Reports.Options(CheckModes.ForwardMode,
             n)));
         Assert.That(report.Layers.Select(layer => layer.Remark),
-            Is.EqualTo((string[])["", "sample weights", "whole numbers"]));
+            Is.EqualTo((string[])["", "sample weights",
+            .. loss.IgnoredClass is null ? (string[])[] : ["ignored labels"], "whole numbers"]));
     }
 
     [Test]

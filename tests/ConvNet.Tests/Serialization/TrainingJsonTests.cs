@@ -71,8 +71,7 @@ public sealed class TrainingJsonTests
     [Test]
     public void EveryLossAndScheduleComesBack()
     {
-        foreach (Loss loss in (Loss[])[new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(PerPixel: true),
-            new MulticlassSvm(), new MeanSquaredError()])
+        foreach (Loss loss in LossCases.All)
         {
             SavedTraining made = s_training with { Spec = s_training.Spec with { Losses = loss } };
             Assert.That(Read(Write(made)).Spec.Losses[0].Loss, Is.EqualTo(loss));
