@@ -358,7 +358,8 @@ CN_API int32_t cn_sums_of_squares(const cn_context *context, int64_t count, cons
 
 /* ---- Losses --------------------------------------------------------------------------------- */
 
-/* Computes *loss, accumulated in double precision, and the gradient. */
+/* Computes *loss and the gradient, in double precision, with the same bits for all features and
+ * numbers of threads. */
 CN_API int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, int32_t n,
                                 const float *output, const void *targets, const float *weights,
                                 double *loss, float *doutput);

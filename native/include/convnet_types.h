@@ -520,18 +520,53 @@ typedef enum cn_loss_kind {
   CN_MULTICLASS_SVM = 1,        /* mean of the sum over j != label of max(0, output[j] -
                                    output[label] + margin), with slope 0 at 0; 1 pixel */
   CN_MEAN_SQUARED_ERROR = 2,    /* mean of (output - targets)^2 over all values of every sample */
+  CN_SOFT_CROSS_ENTROPY = 3,    /* the first, with probabilities as targets: mean over samples and
+                                   pixels of the sum of -targets log softmax(output) */
+  CN_MULTI_MARGIN = 4,          /* mean of class_weights[label] / classes times the sum over
+                                   j != label of max(0, output[j] - output[label] + margin)^power,
+                                   with slope 0 at 0; 1 pixel */
+  CN_ABSOLUTE_ERROR = 5,        /* mean of |output - targets|, with slope 0 at 0 */
+  CN_HUBER = 6,                 /* d^2 / 2 where |d| <= margin, else margin (|d| - margin / 2), with
+                                   d = output - targets */
+  CN_SMOOTH_L1 = 7,             /* d^2 / (2 margin) where |d| < margin, else |d| - margin / 2 */
+  CN_BINARY_CROSS_ENTROPY = 8,  /* (1 - targets) s(output) + class_weights[channel] targets
+                                   s(-output), with s(x) = log(1 + e^x) */
+  CN_KL_DIVERGENCE = 9,         /* targets (log(targets) - output); 0 if the target is */
+  CN_KL_DIVERGENCE_LOG = 10,    /* e^targets (targets - output) */
 } cn_loss_kind;
 
-/* Outputs are plain: n samples of `classes` maps of `pixels` values. Targets are int32 labels, one
- * per sample and pixel, or for CN_MEAN_SQUARED_ERROR floats with the shape of the output. */
+/* What the sum of all losses is divided by. With weights of samples, each sample counts as its
+ * weight. */
+typedef enum cn_reduction {
+  CN_MEAN = 0,       /* the number of all values, of samples for kinds of 1 pixel, of pixels for
+                        cross-entropy; for labels with class weights, the sum of those */
+  CN_BATCH_MEAN = 1, /* the number of samples */
+  CN_SUM = 2,        /* nothing */
+} cn_reduction;
+
+/*
+ * Outputs are plain: n samples of `classes` maps of `pixels` values. Targets are int32 labels, one
+ * per sample and pixel, for kinds 0, 1 and 4, and else floats with the shape of the output.
+ * Cross-entropy with label smoothing and class weights is the sum over j of
+ * class_weights[j] ((1 - smoothing) t[j] + smoothing / classes) (-log softmax(output)[j]), where t
+ * is 1 for the label, else 0, or the targets. If no label counts, loss and gradient are 0.
+ */
 typedef struct cn_loss {
   uint32_t size;
   int32_t kind; /* cn_loss_kind */
   int32_t classes, pixels;
-  float margin;     /* CN_MULTICLASS_SVM: finite */
-  int32_t weighted; /* 1: the mean is weighted by one weight per sample. They must be finite, not
-                       negative and not all zero, else CN_BAD_VALUE */
-  int32_t gradient; /* 1: doutput, of the shape of output, receives the gradient */
+  float margin;      /* of CN_MULTICLASS_SVM and CN_MULTI_MARGIN: finite; of CN_HUBER: above 0; of
+                        CN_SMOOTH_L1: at least 0 */
+  int32_t weighted;  /* 1: the mean is weighted by one weight per sample. They must be finite, not
+                        negative and not all zero, else CN_BAD_VALUE */
+  int32_t gradient;  /* 1: doutput, of the shape of output, receives the gradient */
+  int32_t reduction; /* cn_reduction */
+  float smoothing;   /* of cross-entropy, 0 to 1 */
+  int32_t ignores;   /* 1: labels of CN_SOFTMAX_CROSS_ENTROPY that equal `ignored` do not count */
+  int32_t ignored;   /* any number, also one that is no class */
+  int32_t power;     /* of CN_MULTI_MARGIN: 1 or 2 */
+  const float *class_weights; /* of kinds 0, 3, 4 and 8, one for each class, like the weights of
+                                 samples; null if all are 1 */
 } cn_loss;
 
 #endif

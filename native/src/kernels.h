@@ -3,6 +3,7 @@
 #define CN_KERNELS_H
 
 #include "conv_call.h"
+#include "loss.h"
 
 /* The kernels of one instruction set. The caller has validated the arguments; layouts are those of
  * convnet.h, sizes in floats. */

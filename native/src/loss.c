@@ -1,156 +1,109 @@
-/* Losses and their gradients: small matrices, in double precision, on one thread, with the same
- * code on every processor. */
+/* Losses: validates the arguments, and counts what a mean divides by. */
 #include "check.h"
-#include "sum_plan.h"
+#include "cpu.h"
+#include "loss.h"
 
 #include <math.h>
 
-static int32_t check_labels(int64_t count, int32_t classes, const int32_t *labels) {
+static bool takes_labels(const cn_loss *loss) {
+  return loss->kind == CN_SOFTMAX_CROSS_ENTROPY || loss->kind == CN_MULTICLASS_SVM ||
+         loss->kind == CN_MULTI_MARGIN;
+}
+
+static bool is_softmax(const cn_loss *loss) {
+  return loss->kind == CN_SOFTMAX_CROSS_ENTROPY || loss->kind == CN_SOFT_CROSS_ENTROPY;
+}
+
+static bool has_class_weights(const cn_loss *loss) {
+  return is_softmax(loss) || loss->kind == CN_MULTI_MARGIN || loss->kind == CN_BINARY_CROSS_ENTROPY;
+}
+
+static bool ignores(const cn_loss *loss, int32_t label) {
+  return loss->kind == CN_SOFTMAX_CROSS_ENTROPY && loss->ignores != 0 && label == loss->ignored;
+}
+
+static int32_t check_labels(const loss_call *call) {
+  const int64_t count = (int64_t)call->n * call->loss->pixels;
   for (int64_t i = 0; i < count; i++)
-    if (labels[i] < 0 || labels[i] >= classes) return CN_BAD_LABEL;
+    if ((call->labels[i] < 0 || call->labels[i] >= call->loss->classes) &&
+        !ignores(call->loss, call->labels[i]))
+      return CN_BAD_LABEL;
   return CN_OK;
 }
 
-/* Sum of the sample weights, or n if there are none. */
-static int32_t total_weight(int32_t n, const float *weights, double *total) {
-  *total = weights == NULL ? n : 0.0;
-  for (int32_t i = 0; i < n && weights != NULL; i++) {
+/* Sum of weights, which must be finite and not negative; `count` if there are none. */
+static int32_t total_weight(int64_t count, const float *weights, double *total) {
+  *total = weights == NULL ? (double)count : 0.0;
+  for (int64_t i = 0; i < count && weights != NULL; i++) {
     if (!isfinite(weights[i]) || weights[i] < 0.0f) return CN_BAD_VALUE;
     *total += weights[i];
   }
   return *total > 0.0 ? CN_OK : CN_BAD_VALUE;
 }
 
-static double weight_of(const float *weights, int64_t sample) {
-  return weights == NULL ? 1.0 : weights[sample];
-}
-
-/*
- * Up to LOSS_PIXELS pixels of one sample whose maps are `stride` values apart. Returns the sum over
- * the pixels of -log softmax(s)[label], and sets ds[j] = weight (softmax(s)[j] - [j = label]) /
- * total.
- */
-static double softmax_pixels(const float *s, int32_t classes, int64_t stride, int64_t pixels,
-                             const int32_t *labels, double weight, double total, float *ds) {
-  double max[LOSS_PIXELS], sum[LOSS_PIXELS] = {0.0}, loss = 0.0;
-  for (int64_t p = 0; p < pixels; p++) max[p] = s[p];
-  for (int32_t j = 1; j < classes; j++)
-    for (int64_t p = 0; p < pixels; p++) {
-      const double v = s[j * stride + p];
-      if (!(v <= max[p])) max[p] = v; /* a NaN becomes and remains the maximum */
-    }
-  for (int32_t j = 0; j < classes; j++)
-    for (int64_t p = 0; p < pixels; p++) sum[p] += exp(s[j * stride + p] - max[p]);
-  for (int32_t j = 0; j < classes && ds != NULL; j++)
-    for (int64_t p = 0; p < pixels; p++) {
-      const double e = exp(s[j * stride + p] - max[p]);
-      ds[j * stride + p] = (float)(weight * (e / sum[p] - (j == labels[p] ? 1.0 : 0.0)) / total);
-    }
-  for (int64_t p = 0; p < pixels; p++) loss += log(sum[p]) - (s[labels[p] * stride + p] - max[p]);
-  return loss;
-}
-
-/* The same for a sample that is one vector. */
-static double softmax_row(const float *s, int32_t classes, int32_t label, double weight,
-                          double total, float *ds) {
-  double max = s[0], sum = 0.0, kept[LOSS_KEPT];
-  for (int32_t j = 1; j < classes; j++)
-    if (!(s[j] <= max)) max = s[j];
-  for (int32_t j = 0; j < classes; j++) {
-    const double e = exp(s[j] - max);
-    if (j < LOSS_KEPT) kept[j] = e;
-    sum += e;
-  }
-  for (int32_t j = 0; j < classes && ds != NULL; j++) {
-    const double e = j < LOSS_KEPT ? kept[j] : exp(s[j] - max);
-    ds[j] = (float)(weight * (e / sum - (j == label ? 1.0 : 0.0)) / total);
-  }
-  return log(sum) - (s[label] - max);
-}
-
-/* What a loss is computed from. weights and doutput are null unless the descriptor asks for them.
- */
-typedef struct loss_call {
-  const cn_loss *loss;
-  int32_t n;
-  int64_t length; /* values per sample */
-  const float *output, *weights;
-  float *doutput;
-  double total; /* sum of the weights */
-} loss_call;
-
-static float *gradient_of(const loss_call *call, int64_t sample) {
-  return call->doutput == NULL ? NULL : call->doutput + sample * call->length;
-}
-
-static double softmax_cross_entropy(const loss_call *call, const int32_t *labels) {
-  const int32_t classes = call->loss->classes, pixels = call->loss->pixels;
-  const double total = call->total * pixels;
-  double sum = 0.0;
+/* What the mean of labels divides by: the sum of the weights of the labels that count, each
+ * multiplied by the weight of its sample. */
+static double weight_of_labels(const loss_call *call) {
+  const cn_loss *loss = call->loss;
+  double total = 0.0;
   for (int64_t i = 0; i < call->n; i++) {
-    const float *s = call->output + i * call->length;
-    float *ds = gradient_of(call, i);
-    const int32_t *label = labels + i * pixels;
-    const double weight = weight_of(call->weights, i);
-    if (pixels == 1) sum += weight * softmax_row(s, classes, *label, weight, total, ds);
-    for (int64_t p = 0; p < pixels && pixels > 1; p += LOSS_PIXELS) {
-      const int64_t some = pixels - p < LOSS_PIXELS ? pixels - p : LOSS_PIXELS;
-      sum += weight * softmax_pixels(s + p, classes, pixels, some, label + p, weight, total,
-                                     ds == NULL ? NULL : ds + p);
-    }
+    const int32_t *labels = call->labels + i * loss->pixels;
+    double own = 0.0;
+    for (int32_t p = 0; p < loss->pixels; p++)
+      if (!ignores(loss, labels[p]))
+        own += loss->class_weights == NULL ? 1.0 : loss->class_weights[labels[p]];
+    total += (call->weights == NULL ? 1.0 : call->weights[i]) * own;
   }
-  return sum / total;
+  return total;
 }
 
-/* One sample: sum over j != label of max(0, s[j] - s[label] + margin). A NaN counts as active. */
-static double svm_row(const float *s, int32_t classes, int32_t label, float margin, double weight,
-                      double total, float *ds) {
-  double sum = 0.0;
-  int32_t above = 0;
-  for (int32_t j = 0; j < classes; j++) {
-    const float m = s[j] - s[label] + margin;
-    const bool active = j != label && !(m <= 0.0f);
-    if (active) sum += m;
-    above += active;
-    if (ds != NULL) ds[j] = active ? (float)(weight / total) : 0.0f;
-  }
-  if (ds != NULL) ds[label] = (float)(-above * weight / total);
-  return sum;
+/* The factor of the sum of all losses; 0 if a mean counts nothing. */
+static double share_of(const loss_call *call, double samples) {
+  const cn_loss *loss = call->loss;
+  if (loss->reduction == CN_SUM) return 1.0;
+  double count = samples;
+  if (loss->reduction == CN_MEAN && loss->kind == CN_SOFTMAX_CROSS_ENTROPY)
+    count = weight_of_labels(call);
+  else if (loss->reduction == CN_MEAN && loss->kind == CN_SOFT_CROSS_ENTROPY)
+    count = samples * loss->pixels;
+  else if (loss->reduction == CN_MEAN && !takes_labels(loss))
+    count = samples * loss->pixels * loss->classes;
+  return count > 0.0 ? 1.0 / count : 0.0;
 }
 
-static double multiclass_svm(const loss_call *call, const int32_t *labels) {
-  double sum = 0.0;
-  for (int64_t i = 0; i < call->n; i++) {
-    const double weight = weight_of(call->weights, i);
-    sum += weight * svm_row(call->output + i * call->length, call->loss->classes, labels[i],
-                            call->loss->margin, weight, call->total, gradient_of(call, i));
+static int32_t check_parameter(const cn_loss *loss) {
+  switch (loss->kind) {
+  case CN_MULTICLASS_SVM:
+    return isfinite(loss->margin) ? CN_OK : CN_BAD_VALUE;
+  case CN_MULTI_MARGIN:
+    return isfinite(loss->margin) && (loss->power == 1 || loss->power == 2) ? CN_OK : CN_BAD_VALUE;
+  case CN_HUBER:
+    return isfinite(loss->margin) && loss->margin > 0.0f ? CN_OK : CN_BAD_VALUE;
+  case CN_SMOOTH_L1:
+    return isfinite(loss->margin) && loss->margin >= 0.0f ? CN_OK : CN_BAD_VALUE;
+  default:
+    return CN_OK;
   }
-  return sum / call->total;
-}
-
-static double mean_squared_error(const loss_call *call, const float *targets) {
-  const double total = call->total * (double)call->length;
-  double sum = 0.0;
-  for (int64_t sample = 0; sample < call->n; sample++) {
-    const double weight = weight_of(call->weights, sample);
-    for (int64_t i = sample * call->length; i < (sample + 1) * call->length; i++) {
-      const double d = (double)call->output[i] - (double)targets[i];
-      sum += weight * (d * d);
-      if (call->doutput != NULL) call->doutput[i] = (float)(2.0 * weight * d / total);
-    }
-  }
-  return sum / total;
 }
 
 static int32_t check_loss(const cn_loss *loss, int32_t n) {
-  if (loss->kind < CN_SOFTMAX_CROSS_ENTROPY || loss->kind > CN_MEAN_SQUARED_ERROR)
+  if (loss->kind < CN_SOFTMAX_CROSS_ENTROPY || loss->kind > CN_KL_DIVERGENCE_LOG)
     return CN_BAD_VALUE;
   if (n < 1 || loss->classes < 1 || loss->pixels < 1) return CN_BAD_SHAPE;
   if ((double)n * loss->classes * loss->pixels > INT32_MAX) return CN_BAD_SHAPE;
-  if (loss->kind == CN_MULTICLASS_SVM && loss->pixels != 1) return CN_BAD_SHAPE;
-  if (loss->kind == CN_MULTICLASS_SVM && !isfinite(loss->margin)) return CN_BAD_VALUE;
+  if (takes_labels(loss) && !is_softmax(loss) && loss->pixels != 1) return CN_BAD_SHAPE;
   if (loss->weighted != 0 && loss->weighted != 1) return CN_BAD_VALUE;
-  return loss->gradient != 0 && loss->gradient != 1 ? CN_BAD_VALUE : CN_OK;
+  if (loss->gradient != 0 && loss->gradient != 1) return CN_BAD_VALUE;
+  if (loss->reduction < CN_MEAN || loss->reduction > CN_SUM) return CN_BAD_VALUE;
+  if (is_softmax(loss) && !(loss->smoothing >= 0.0f && loss->smoothing <= 1.0f))
+    return CN_BAD_VALUE;
+  if (loss->ignores != 0 && loss->ignores != 1) return CN_BAD_VALUE;
+  if (has_class_weights(loss) && loss->class_weights != NULL) {
+    double total;
+    TRY(check_floats(loss->class_weights));
+    TRY(total_weight(loss->classes, loss->class_weights, &total));
+  }
+  return check_parameter(loss);
 }
 
 int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, int32_t n,
@@ -166,17 +119,20 @@ int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, i
   if (descriptor->gradient != 0) TRY(check_floats(doutput));
   if (loss == NULL) return CN_NULL_POINTER;
   if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
-  loss_call call = {.loss = descriptor,
+  cn_loss used = *descriptor;
+  if (!has_class_weights(&used)) used.class_weights = NULL;
+  loss_call call = {.loss = &used,
                     .n = n,
-                    .length = (int64_t)descriptor->classes * descriptor->pixels,
                     .output = output,
-                    .weights = descriptor->weighted != 0 ? weights : NULL,
-                    .doutput = descriptor->gradient != 0 ? doutput : NULL};
-  if (descriptor->kind != CN_MEAN_SQUARED_ERROR)
-    TRY(check_labels((int64_t)n * descriptor->pixels, descriptor->classes, targets));
-  TRY(total_weight(n, call.weights, &call.total));
-  *loss = descriptor->kind == CN_SOFTMAX_CROSS_ENTROPY ? softmax_cross_entropy(&call, targets)
-          : descriptor->kind == CN_MULTICLASS_SVM      ? multiclass_svm(&call, targets)
-                                                       : mean_squared_error(&call, targets);
+                    .labels = takes_labels(&used) ? targets : NULL,
+                    .targets = takes_labels(&used) ? NULL : targets,
+                    .weights = used.weighted != 0 ? weights : NULL,
+                    .value = loss,
+                    .doutput = used.gradient != 0 ? doutput : NULL};
+  if (takes_labels(&used)) TRY(check_labels(&call));
+  double samples;
+  TRY(total_weight(n, call.weights, &samples));
+  call.share = share_of(&call, samples);
+  kernels_for(context)->loss_evaluate(context, &call);
   return CN_OK;
 }

@@ -9,7 +9,10 @@ enum {
   BIAS_PIECE = 4 * LEAF_TERMS,       /* pixels of a row of a convolution's bias gradient */
   OPTIMIZER_RUN = 4096,              /* values of an item of an optimiser step */
   LOSS_PIXELS = 64,                  /* pixels of a map that softmax processes at a time */
-  LOSS_KEPT = 256, /* exponentials of a row that softmax stores; it recomputes the others */
+  LOSS_KEPT = 256,                   /* classes of a row that it processes at a time */
+  LOSS_MAPS = 33,                    /* maps whose exponentials it stores, and one for the others */
+  LOSS_RUN = 4096,                   /* values of a run of other losses */
+  LOSS_CHUNKS = 256,                 /* sums of a loss, which are added up in order */
 };
 
 #endif

@@ -137,17 +137,21 @@ FUNCTION(cn_loss_evaluate, a.in, a.by_loss, a.n, a.x, a.w, a.scale, a.sums, a.y)
 
 static void losses(void) {
   const function *f = &cn_loss_evaluate_row;
-  for (int32_t kind = CN_SOFTMAX_CROSS_ENTROPY; kind <= CN_MEAN_SQUARED_ERROR; kind++) {
-    const bool labelled = kind != CN_MEAN_SQUARED_ERROR;
+  for (int32_t kind = CN_SOFTMAX_CROSS_ENTROPY; kind <= CN_KL_DIVERGENCE_LOG; kind++) {
+    const bool margins = kind == CN_MULTICLASS_SVM || kind == CN_MULTI_MARGIN;
+    const bool softmax = kind == CN_SOFTMAX_CROSS_ENTROPY || kind == CN_SOFT_CROSS_ENTROPY;
+    const bool labelled = kind == CN_SOFTMAX_CROSS_ENTROPY || margins;
     begin_table();
-    float weights[] = {1.0f, 0.0f};
+    float weights[] = {1.0f, 0.0f}, class_weights[] = {2.0f, 0.0f, 0.5f};
     valid.loss = (cn_loss){.size = sizeof valid.loss,
                            .kind = kind,
                            .classes = 3,
-                           .pixels = kind == CN_MULTICLASS_SVM ? 1 : 4,
+                           .pixels = margins ? 1 : 4,
                            .margin = 1.0f,
                            .weighted = 1,
-                           .gradient = 1};
+                           .gradient = 1,
+                           .power = 1,
+                           .class_weights = class_weights};
     valid.by_loss = &a.loss;
     valid.x = piece(0);
     valid.w = labelled ? (void *)labels : piece(1);
@@ -157,20 +161,39 @@ static void losses(void) {
     context_rows(f);
     batch_rows(f);
     DESCRIPTOR(f, a.loss, a.by_loss);
-    ROW(f, CN_BAD_VALUE, a.loss.kind = 3);
+    ROW(f, CN_BAD_VALUE, a.loss.kind = CN_KL_DIVERGENCE_LOG + 1);
     ROW(f, CN_BAD_VALUE, a.loss.kind = -1);
     ROW(f, CN_BAD_SHAPE, a.loss.classes = 0);
     ROW(f, CN_BAD_SHAPE, a.loss.pixels = -1);
     ROW(f, CN_BAD_SHAPE, a.loss.classes = CN_MOST_SIZE + 1);
-    if (kind == CN_MULTICLASS_SVM)
+    if (margins)
       ROW(f, CN_BAD_SHAPE, a.loss.pixels = 2);
     else
       ROW(f, CN_BAD_SHAPE, a.loss.classes = a.loss.pixels = 1 << 16, a.n = 1 << 16);
     ROW(f, CN_BAD_VALUE, a.loss.weighted = 2);
     ROW(f, CN_BAD_VALUE, a.loss.gradient = -1);
-    const float margins[] = {NAN, INFINITY};
-    for (int i = 0; i < 2; i++)
-      ROW(f, kind == CN_MULTICLASS_SVM ? CN_BAD_VALUE : CN_OK, a.loss.margin = margins[i]);
+    ROW(f, CN_BAD_VALUE, a.loss.reduction = -1);
+    ROW(f, CN_BAD_VALUE, a.loss.reduction = CN_SUM + 1);
+    ROW(f, CN_OK, a.loss.reduction = CN_SUM);
+    ROW(f, CN_BAD_VALUE, a.loss.ignores = 2);
+    const float beyond[] = {NAN, -0.125f, 1.125f};
+    for (int i = 0; i < 3; i++)
+      ROW(f, softmax ? CN_BAD_VALUE : CN_OK, a.loss.smoothing = beyond[i]);
+    ROW(f, kind == CN_MULTI_MARGIN ? CN_BAD_VALUE : CN_OK, a.loss.power = 3);
+    ROW(f, CN_OK, a.loss.class_weights = NULL);
+    const bool weighs = softmax || kind == CN_MULTI_MARGIN || kind == CN_BINARY_CROSS_ENTROPY;
+    class_weights[1] = -1.0f;
+    ROW(f, weighs ? CN_BAD_VALUE : CN_OK, (void)0);
+    class_weights[1] = 0.0f;
+    const bool shaped = kind == CN_HUBER || kind == CN_SMOOTH_L1;
+    const float parameters[] = {NAN, INFINITY, -1.0f, 0.0f};
+    for (int i = 0; i < 4; i++) {
+      const bool finite = isfinite(parameters[i]);
+      const bool bad = margins ? !finite
+                               : shaped && (!finite || parameters[i] < 0.0f ||
+                                            (kind == CN_HUBER && parameters[i] == 0.0f));
+      ROW(f, bad ? CN_BAD_VALUE : CN_OK, a.loss.margin = parameters[i]);
+    }
     REQUIRED(f, a.x);
     ROW(f, CN_OK, a.x = beside(a.x, 4));
     REQUIRED(f, a.w);
@@ -190,6 +213,8 @@ static void losses(void) {
     for (int i = 0; i < 2 && labelled; i++) {
       labels[1] = i == 0 ? 3 : -1;
       ROW(f, CN_BAD_LABEL, (void)0);
+      ROW(f, softmax ? CN_OK : CN_BAD_LABEL, a.loss.ignores = 1, a.loss.ignored = labels[1]);
+      loss = 3.0;
       labels[1] = 0;
     }
     CHECK(loss == 3.0, "a refused call writes a loss");

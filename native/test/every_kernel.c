@@ -322,16 +322,20 @@ static void losses(run *r) {
   enum { CLASSES = 11, LABELS = 40 };
   int32_t labels[LABELS];
   for (int i = 0; i < LABELS; i++) labels[i] = i * 7 % CLASSES;
-  for (int32_t kind = CN_SOFTMAX_CROSS_ENTROPY; kind <= CN_MEAN_SQUARED_ERROR; kind++) {
+  for (int32_t kind = CN_SOFTMAX_CROSS_ENTROPY; kind <= CN_KL_DIVERGENCE_LOG; kind++) {
+    const bool labelled =
+        kind == CN_SOFTMAX_CROSS_ENTROPY || kind == CN_MULTICLASS_SVM || kind == CN_MULTI_MARGIN;
     const cn_loss loss = {.size = sizeof loss,
                           .kind = kind,
                           .classes = CLASSES,
                           .pixels = kind == CN_SOFTMAX_CROSS_ENTROPY ? 4 : 1,
                           .margin = 1.0f,
-                          .gradient = 1};
+                          .gradient = 1,
+                          .smoothing = 0.125f,
+                          .power = 2};
     const int64_t count = 10 * loss.classes * loss.pixels;
     double *value = (double *)(void *)aligned_result(r, 2);
-    const void *targets = kind == CN_MEAN_SQUARED_ERROR ? (const void *)values(r, count) : labels;
+    const void *targets = labelled ? (const void *)labels : absolute(values(r, count), count);
     RUN(cn_loss_evaluate(r->context, &loss, 10, values(r, count), targets, NULL, value,
                          result(r, count)));
   }

@@ -123,14 +123,20 @@ void fuzz_loss(void) {
   const cn_context some = any_context();
   const cn_context *context = offered(CONTEXT, &some, sizeof some);
   cn_loss l = {.size = sizeof l,
-               .kind = below(3),
+               .kind = below(CN_KL_DIVERGENCE_LOG + 1),
                .classes = 1 + below(40),
                .margin = 1.0f,
                .weighted = below(2),
-               .gradient = below(2)};
-  l.pixels = l.kind == CN_MULTICLASS_SVM || chance(50) ? 1 : 1 + below(80);
+               .gradient = below(2),
+               .reduction = below(CN_SUM + 1),
+               .smoothing = chance(50) ? 0.0f : 0.25f,
+               .ignores = below(2),
+               .ignored = below(4) - 1,
+               .power = 1 + below(2)};
+  const bool margins = l.kind == CN_MULTICLASS_SVM || l.kind == CN_MULTI_MARGIN;
+  l.pixels = margins || chance(50) ? 1 : 1 + below(80);
   if (chance(40)) SPOIL(&l, cn_loss, kind, margin);
-  if (chance(5)) SPOIL(&l, cn_loss, weighted, gradient);
+  if (chance(5)) SPOIL(&l, cn_loss, weighted, power);
   const cn_loss *loss = offered(LAYER, &l, sizeof l);
   const int32_t n = any_batch();
   const double rows = (double)n * l.classes;
@@ -146,9 +152,10 @@ void fuzz_loss(void) {
   begin_call();
   const int64_t bytes = values_in_bytes(rows * l.pixels);
   void *output = spoilt(next_input(bytes));
-  const bool squares = l.kind == CN_MEAN_SQUARED_ERROR;
-  void *targets =
-      spoilt(squares ? next_input(bytes) : next_copy(labels, values_in_bytes((double)label_count)));
+  const bool labelled = l.kind == CN_SOFTMAX_CROSS_ENTROPY || l.kind == CN_MULTICLASS_SVM ||
+                        l.kind == CN_MULTI_MARGIN;
+  void *targets = spoilt(labelled ? next_copy(labels, values_in_bytes((double)label_count))
+                                  : next_input(bytes));
   void *weighted = l.weighted == 1 ? spoilt(next_copy(weights, values_in_bytes((double)n)))
                                    : (void *)(uintptr_t)68;
   void *gradient = (void *)(uintptr_t)68;

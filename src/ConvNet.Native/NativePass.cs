@@ -107,6 +107,8 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="index">The index of the objective.</param>
     /// <param name="targets">The targets of the output.</param>
     /// <param name="n">The number of samples.</param>
+    public LossStep LossStep(int index) => _plan.Losses[index];
+
     public double Loss(int index, Targets targets, int n)
         => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets);
 

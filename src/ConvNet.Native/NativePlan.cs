@@ -137,6 +137,16 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
     }
 
     /// <inheritdoc/>
+    protected override void SampleLossesCore(int index, ReadOnlySpan<float> values, Targets targets,
+        Span<double> losses)
+    {
+        if (Training.LossStep(index) is { HasKernel: true } step)
+            step.EvaluateSamples(_backend.Context, values, targets, losses);
+        else
+            base.SampleLossesCore(index, values, targets, losses);
+    }
+
+    /// <inheritdoc/>
     protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
     {
         for (int i = 0; !outputGradient.IsEmpty && i < Objectives.Count; i++)

@@ -276,7 +276,22 @@ internal unsafe record struct cn_dropout()
     public float scale;
 }
 
-internal enum cn_loss_kind { CN_SOFTMAX_CROSS_ENTROPY = 0, CN_MULTICLASS_SVM = 1, CN_MEAN_SQUARED_ERROR = 2 }
+internal enum cn_loss_kind
+{
+    CN_SOFTMAX_CROSS_ENTROPY = 0,
+    CN_MULTICLASS_SVM = 1,
+    CN_MEAN_SQUARED_ERROR = 2,
+    CN_SOFT_CROSS_ENTROPY = 3,
+    CN_MULTI_MARGIN = 4,
+    CN_ABSOLUTE_ERROR = 5,
+    CN_HUBER = 6,
+    CN_SMOOTH_L1 = 7,
+    CN_BINARY_CROSS_ENTROPY = 8,
+    CN_KL_DIVERGENCE = 9,
+    CN_KL_DIVERGENCE_LOG = 10,
+}
+
+internal enum cn_reduction { CN_MEAN = 0, CN_BATCH_MEAN = 1, CN_SUM = 2 }
 
 internal unsafe record struct cn_loss()
 {
@@ -286,4 +301,9 @@ internal unsafe record struct cn_loss()
     public float margin;
     public int weighted;
     public int gradient;
+    public cn_reduction reduction;
+    public float smoothing;
+    public int ignores, ignored;
+    public int power;
+    public nint class_weights;
 }
