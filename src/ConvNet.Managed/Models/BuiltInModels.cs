@@ -46,6 +46,7 @@ public static class BuiltInModels
         Large("mobilenet_v2", Sandler, MobileNetV2.Create),
         Large("mobilenet_v3_small", Howard3, MobileNetV3.Small),
         Large("mobilenet_v3_large", Howard3, MobileNetV3.Large),
+        Large("shufflenet_v2_x1_0", Ma, ShuffleNetV2.Create),
         Large("efficientnet_b0", Tan, EfficientNet.B0),
         Large("convnext_tiny", Liu, ConvNeXt.Tiny),
         new("unet", new(1, 512, 512), 2, Ronneberger, (input, classes) => UNet.Create(input, classes)),

@@ -70,7 +70,7 @@ public static class GoogLeNet
 
     private static Node Auxiliary(Graph graph, Node x, string name, int classes)
     {
-        x = graph.Add($"{name}.avgpool", new AvgPool2d(5, stride: 3, rounding: Rounding.Floor), x);
+        x = graph.Add($"{name}.avgpool", new AdaptiveAvgPool2d(4), x);
         return graph.Append(Conv(graph, x, $"{name}.conv", 128, 1), name, ("flatten", new Flatten()),
             ("fc1", new Linear(1024)), ("relu", new Relu()), ("dropout", new Dropout(0.7f)),
             ("fc2", new Linear(classes)));

@@ -6,6 +6,8 @@ namespace ConvNet.Models;
 /// <remarks>Source: Simonyan and Zisserman, ICLR 2015. With batch normalisation as in torchvision.</remarks>
 public static class Vgg
 {
+    private const int Map = 7;
+
     /// <summary>Creates a network with dropout and adaptive pooling to 7×7 maps.</summary>
     /// <param name="input">The shape of the images; at least 32×32.</param>
     /// <param name="classes">The number of classes.</param>
@@ -17,6 +19,8 @@ public static class Vgg
     {
         var graph = new Graph(input);
         Node x = Features(graph, convolutions, batchNorm, Rounding.Floor);
+        if ((x.Shape.H, x.Shape.W) != (Map, Map))
+            x = graph.Add("avgpool", new AdaptiveAvgPool2d(Map), x);
         graph.Append(graph.Add("flatten", new Flatten(), x), "classifier",
             ("0", new Linear(4096)), ("1", new Relu()), ("2", new Dropout()),
             ("3", new Linear(4096)), ("4", new Relu()), ("5", new Dropout()), ("6", new Linear(classes)));

@@ -11,7 +11,8 @@ public sealed class ModelTrainingTests
 
     [TestCase("resnet18")]
     [TestCase("squeezenet1_1")]
-    [TestCase("googlenet")]
+    [TestCase("googlenet_aux")]
+    [TestCase("shufflenet_v2_x1_0")]
     [TestCase("mobilenet_v2")]
     [TestCase("mobilenet_v3_small")]
     [TestCase("efficientnet_b0")]
