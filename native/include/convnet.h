@@ -285,7 +285,7 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
  * rounded up to blocks, or of pixels. The forward pass stores them for the backward pass. */
 CN_API int64_t cn_sample_norm_statistics_bytes(const cn_sample_norm *norm, int32_t n);
 
-/* The epilogue supports CN_ACTIVATE. */
+/* The epilogue supports CN_ACTIVATE, up to CN_LEAKY_RELU. */
 CN_API int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *norm,
                                       const cn_epilogue *epilogue, int32_t n, const void *x,
                                       const float *scale, const float *shift, void *y, float *mean,
@@ -324,13 +324,13 @@ CN_API int32_t cn_activation_forward(const cn_context *context, const cn_element
                                      const void *a, void *out);
 
 /*
- * dx = f'(x) dy, with dy as op->b and dx as op->out. a is y for activations whose derivative is
- * computed from y, those up to CN_LEAKY_RELU. Otherwise a is x.
+ * dx = f'(x) dy, with dy as op->b and dx as op->out. a is y for activations whose slope is a
+ * function of it, and x for all others.
  */
 CN_API int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *op,
                                       int32_t n, const void *a, const void *dy, void *dx);
 
-/* out = f(a + b). Also used to add the gradients of a value with several consumers. */
+/* out = f(a + b), f(0) = 0. Also used to add the gradients of a value with several consumers. */
 CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
                       const void *b, void *out);
 

@@ -122,24 +122,46 @@ typedef struct cn_tensor {
 /* ---- Activations ---------------------------------------------------------------------------- */
 
 /*
- * Activation functions. NaN propagates through all of them. Up to CN_LEAKY_RELU the derivative, the
- * slope, is a function of y = f(x); these can be fused into other kernels.
+ * Activation functions. NaN propagates through all of them. The slope, which is the derivative, is
+ * a function of y = f(x) for the first group and computed from x for the second. Other kernels can
+ * apply an activation with f(0) = 0, which leaves the zero lanes zero.
+ *
+ * Results that are not exact are within 2 ulp for CN_ELU, CN_SELU, CN_SIGMOID, CN_TANH,
+ * CN_HARD_SIGMOID, and CN_SOFTPLUS with a = 1; within 3 ulp for CN_HARD_SWISH and, where x > -87
+ * and e^x is normal, CN_SILU; there within 4 ulp for CN_MISH; and within 2 ulp of x for CN_GELU.
+ * CN_CELU and other values of a of CN_SOFTPLUS have the error of a rounded argument in addition.
  */
 typedef enum cn_activation_kind {
-  CN_IDENTITY = 0,   /* f(x) = x */
-  CN_RELU = 1,       /* f(x) = x <= 0 ? 0 : x; slope y <= 0 ? 0 : 1 */
-  CN_RELU6 = 2,      /* f(x) = x <= 0 ? 0 : x >= 6 ? 6 : x; slope y <= 0 || y >= 6 ? 0 : 1 */
-  CN_LEAKY_RELU = 3, /* f(x) = x <= 0 ? slope x : x; slope y <= 0 ? slope : 1 */
-  CN_GELU = 4,       /* f(x) = x P(Z <= x) of a standard normal Z */
-  CN_GELU_TANH = 5,  /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+  /* The slope is a function of y. */
+  CN_IDENTITY = 0,      /* f(x) = x */
+  CN_RELU = 1,          /* f(x) = x <= 0 ? 0 : x; slope y <= 0 ? 0 : 1 */
+  CN_RELU6 = 2,         /* f(x) = x <= 0 ? 0 : x >= 6 ? 6 : x; slope y <= 0 || y >= 6 ? 0 : 1 */
+  CN_LEAKY_RELU = 3,    /* f(x) = x <= 0 ? slope x : x; slope y <= 0 ? slope : 1 */
+  CN_CLIP = 6,          /* f(x) = x <= a ? a : x >= b ? b : x; slope y <= a || y >= b ? 0 : 1 */
+  CN_ELU = 7,           /* f(x) = x <= 0 ? a (e^x - 1) : x; slope y <= 0 ? y + a : 1 */
+  CN_CELU = 8,          /* f(x) = x <= 0 ? a (e^(x / a) - 1) : x; slope y <= 0 ? (y + a) / a : 1 */
+  CN_SELU = 9,          /* f(x) = 1.0507009873554805 (x <= 0 ? 1.6732632423543773 (e^x - 1) : x) */
+  CN_SIGMOID = 10,      /* f(x) = 1 / (1 + e^-x); slope y (1 - y) */
+  CN_TANH = 11,         /* f(x) = tanh x; slope 1 - y^2 */
+  CN_HARD_SIGMOID = 12, /* f(x) = min(max(x + 3, 0), 6) / 6; slope y <= 0 || y >= 1 ? 0 : 1 / 6 */
+
+  /* The slope is computed from x. */
+  CN_GELU = 4,        /* f(x) = x P(Z <= x) of a standard normal Z */
+  CN_GELU_TANH = 5,   /* f(x) = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 */
+  CN_SILU = 13,       /* f(x) = x / (1 + e^-x) */
+  CN_MISH = 14,       /* f(x) = x tanh(log(1 + e^x)) */
+  CN_HARD_SWISH = 15, /* f(x) = x min(max(x + 3, 0), 6) / 6; slope x <= -3 ? 0 : x >= 3 ? 1 : x / 3
+                         + 1 / 2 */
+  CN_SOFTPLUS = 16,   /* f(x) = log(1 + e^z) / a where z = a x is at most b, else x */
 } cn_activation_kind;
 
-enum { CN_ACTIVATIONS = 6 };
+enum { CN_ACTIVATIONS = 17 };
 
 typedef struct cn_activation {
-  int32_t kind;      /* cn_activation_kind */
-  float slope;       /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */
-  float reserved[2]; /* 0 */
+  int32_t kind; /* cn_activation_kind */
+  float slope;  /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */
+  float a, b;   /* CN_CLIP: finite, a < b; CN_ELU: a finite and at least 0; CN_CELU: a finite and
+                   above 0; CN_SOFTPLUS: a finite and above 0, b finite and at least 0; others: 0 */
 } cn_activation;
 
 /* ---- Pooling -------------------------------------------------------------------------------- */
@@ -252,7 +274,7 @@ typedef struct cn_epilogue {
   uint32_t size;
   int32_t operations; /* a sum of the above; the fields of others are ignored */
   cn_tensor add, outputs;
-  cn_activation activation;  /* CN_ACTIVATE, CN_SLOPE: up to CN_LEAKY_RELU */
+  cn_activation activation;  /* f(0) = 0; CN_SLOPE: its slope is a function of y */
   const cn_pool2d *pool;     /* CN_POOL: its x has the shape of the result, without a halo; its
                                 dilation is 1, and it is not adaptive */
   const float *bias;         /* this and the following are ignored by queries */

@@ -8,6 +8,13 @@
 
 static int64_t bytes_of(int64_t floats) { return floats * (int64_t)sizeof(float); }
 
+/* Checks an epilogue that applies activations up to CN_LEAKY_RELU. */
+static int32_t check_simple_epilogue(const cn_epilogue *e, const cn_tensor *result, int32_t n) {
+  TRY(check_epilogue(e, CN_ACTIVATE, result, n));
+  const bool activates = (e->operations & CN_ACTIVATE) != 0;
+  return activates && e->activation.kind > CN_LEAKY_RELU ? CN_UNSUPPORTED : CN_OK;
+}
+
 /* A pointer that may be null. */
 static int32_t check_optional(const void *p) { return p == NULL ? CN_OK : check_aligned(p); }
 
@@ -69,7 +76,7 @@ int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *
   TRY(check_norm(norm, n));
   TRY(check_like(&norm->x, &norm->y, n));
   TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
+  TRY(check_simple_epilogue(epilogue, &norm->x, n));
   TRY(check_aligned(x));
   TRY(check_affine(scale, shift));
   TRY(check_aligned(y));
@@ -94,7 +101,7 @@ int32_t cn_sample_norm_backward(const cn_context *context, const cn_sample_norm 
   if (dx != NULL) TRY(check_like(&norm->x, &norm->dx, n));
   TRY(check_like(&norm->x, &norm->dy, n));
   TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
+  TRY(check_simple_epilogue(epilogue, &norm->x, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
   TRY(check_affine(scale, shift));

@@ -2,6 +2,7 @@
 
 #include "cpu.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Far below the overflow of 64-bit offsets, far above the memory of any machine. */
@@ -125,16 +126,41 @@ int32_t check_rates(float learning_rate, float weight_decay) {
                                                                                    : CN_BAD_VALUE;
 }
 
-int32_t check_activation(const cn_activation *a) {
-  if (a->kind < 0 || a->kind >= CN_ACTIVATIONS) return CN_BAD_VALUE;
-  if (a->reserved[0] != 0.0f || a->reserved[1] != 0.0f) return CN_BAD_VALUE;
-  if (a->kind != CN_LEAKY_RELU) return a->slope == 0.0f ? CN_OK : CN_BAD_VALUE;
-  return a->slope >= 0.0f && isfinite(a->slope) ? CN_OK : CN_BAD_VALUE;
+static bool is_at_least(float value, float least) { return value >= least && isfinite(value); }
+
+/* Whether the parameters of an activation are in range. Those that its kind does not use are 0. */
+static bool are_parameters(const cn_activation *f) {
+  const bool alone = f->slope == 0.0f;
+  switch (f->kind) {
+  case CN_LEAKY_RELU:
+    return is_at_least(f->slope, 0.0f) && f->a == 0.0f && f->b == 0.0f;
+  case CN_CLIP:
+    return alone && isfinite(f->a) && isfinite(f->b) && f->a < f->b;
+  case CN_ELU:
+    return alone && is_at_least(f->a, 0.0f) && f->b == 0.0f;
+  case CN_CELU:
+    return alone && is_at_least(f->a, FLT_TRUE_MIN) && f->b == 0.0f;
+  case CN_SOFTPLUS:
+    return alone && is_at_least(f->a, FLT_TRUE_MIN) && is_at_least(f->b, 0.0f);
+  default:
+    return alone && f->a == 0.0f && f->b == 0.0f;
+  }
 }
 
-int32_t check_fused(const cn_activation *a) {
-  TRY(check_activation(a));
-  return a->kind <= CN_LEAKY_RELU ? CN_OK : CN_BAD_VALUE;
+int32_t check_activation(const cn_activation *f) {
+  if (f->kind < 0 || f->kind >= CN_ACTIVATIONS) return CN_BAD_VALUE;
+  return are_parameters(f) ? CN_OK : CN_BAD_VALUE;
+}
+
+int32_t check_fused(const cn_activation *f) {
+  TRY(check_activation(f));
+  return keeps_zero(f) ? CN_OK : CN_BAD_VALUE;
+}
+
+int32_t check_slope(const cn_activation *f) {
+  TRY(check_fused(f));
+  const bool first = f->kind <= CN_LEAKY_RELU, second = f->kind >= CN_CLIP && f->kind < CN_SILU;
+  return first || second ? CN_OK : CN_BAD_VALUE;
 }
 
 /* A window along one axis. */
@@ -217,7 +243,7 @@ int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y
   if (pool->winners == 0) return CN_OK;
   if (pool->winners != 1 || !has_winners(pool, y)) return CN_BAD_VALUE;
   TRY(check_fused(&pool->activation));
-  return pool->activation.kind == CN_LEAKY_RELU ? CN_BAD_VALUE : CN_OK; /* they record no slope */
+  return pool->activation.kind <= CN_RELU6 ? CN_OK : CN_BAD_VALUE; /* they record no slope */
 }
 
 /* ---- Epilogues and gradients ----------------------------------------------------------------- */
@@ -254,7 +280,8 @@ int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor 
   if ((e->operations & ~EPILOGUE) != 0) return CN_BAD_VALUE;
   if ((e->operations & ~supported) != 0) return CN_UNSUPPORTED;
   if ((e->operations & CN_ADD) != 0) TRY(check_operand(&e->add, result, n));
-  if ((e->operations & (CN_ACTIVATE | CN_SLOPE)) != 0) TRY(check_fused(&e->activation));
+  if ((e->operations & CN_ACTIVATE) != 0) TRY(check_fused(&e->activation));
+  if ((e->operations & CN_SLOPE) != 0) TRY(check_slope(&e->activation));
   return (e->operations & CN_SLOPE) != 0 ? check_operand(&e->outputs, result, n) : CN_OK;
 }
 

@@ -80,9 +80,11 @@ int32_t check_operands(const cn_epilogue *e, int32_t operations);
 /* What becomes of gradients; bias tells whether there is one. `aligned`: dw is packed. */
 int32_t check_gradients(const cn_gradients *g, bool bias, bool aligned);
 
-/* Any activation; and one that other kernels can apply, whose slope is a function of its output. */
-int32_t check_activation(const cn_activation *a);
-int32_t check_fused(const cn_activation *a);
+/* Any activation; one that other kernels can apply, because f(0) = 0; and one of these whose slope
+ * is a function of its output. */
+int32_t check_activation(const cn_activation *f);
+int32_t check_fused(const cn_activation *f);
+int32_t check_slope(const cn_activation *f);
 
 /* The window of a convolution: all sizes must be in range, and y at most the number of positions.
  */

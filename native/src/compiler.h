@@ -7,9 +7,6 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* A function in a header that is called, but not by every file. */
-#define NEVER_INLINE static __attribute__((noinline, unused))
-
 /* The loader calls the function when it unloads the library. */
 #define AT_UNLOAD __attribute__((destructor))
 

@@ -37,6 +37,20 @@ static inline bool has_winners(const cn_pool2d *pool, const cn_tensor *y) {
          pool_kernel_h(pool, y) * pool_kernel_w(pool, y) <= CN_NO_WINNER;
 }
 
+/* Whether f(0) = 0, so that the lanes beyond the last channel stay zero. */
+static inline bool keeps_zero(const cn_activation *f) {
+  switch (f->kind) {
+  case CN_CLIP:
+    return f->a <= 0.0f && f->b >= 0.0f;
+  case CN_SIGMOID:
+  case CN_HARD_SIGMOID:
+  case CN_SOFTPLUS:
+    return false;
+  default:
+    return true;
+  }
+}
+
 /*
  * Strides in floats between columns, rows, planes and samples. origin is the offset of pixel (0, 0)
  * of the first plane. A plane holds one channel (CN_PLAIN) or one block of 16.

@@ -85,15 +85,37 @@ void same_shape_rows(const function *f, cn_tensor *tensor) {
   ROW(f, CN_BAD_SHAPE, tensor->w++);
 }
 
-void activation_rows(const function *f, cn_activation *activation, int32_t most) {
+void activation_rows(const function *f, cn_activation *activation) {
   const cn_activation wrong[] = {{.kind = -1},
-                                 {.kind = most + 1},
+                                 {.kind = CN_ACTIVATIONS},
                                  {.kind = CN_RELU, .slope = 1.0f},
-                                 {.kind = CN_RELU, .reserved = {1.0f}},
-                                 {.kind = CN_RELU, .reserved = {0.0f, NAN}},
+                                 {.kind = CN_RELU, .a = 1.0f},
+                                 {.kind = CN_RELU, .b = NAN},
+                                 {.kind = CN_LEAKY_RELU, .slope = 0.5f, .a = 1.0f},
+                                 {.kind = CN_CLIP, .a = 1.0f, .b = 1.0f},
+                                 {.kind = CN_CLIP, .a = -INFINITY, .b = 1.0f},
+                                 {.kind = CN_CLIP, .a = 0.0f, .b = NAN},
+                                 {.kind = CN_CLIP, .slope = 1.0f, .b = 1.0f},
+                                 {.kind = CN_ELU, .a = -1.0f},
+                                 {.kind = CN_ELU, .a = 1.0f, .b = 1.0f},
+                                 {.kind = CN_CELU, .a = 0.0f},
+                                 {.kind = CN_CELU, .a = INFINITY},
+                                 {.kind = CN_SOFTPLUS, .a = 0.0f, .b = 20.0f},
+                                 {.kind = CN_SOFTPLUS, .a = 1.0f, .b = -1.0f},
                                  {.kind = CN_LEAKY_RELU, .slope = -0.1f},
                                  {.kind = CN_LEAKY_RELU, .slope = INFINITY},
                                  {.kind = CN_LEAKY_RELU, .slope = NAN}};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    ROW(f, CN_BAD_VALUE, *activation = wrong[i]);
+}
+
+void fused_rows(const function *f, cn_activation *activation) {
+  activation_rows(f, activation);
+  const cn_activation wrong[] = {{.kind = CN_SIGMOID},
+                                 {.kind = CN_HARD_SIGMOID},
+                                 {.kind = CN_SOFTPLUS, .a = 1.0f, .b = 20.0f},
+                                 {.kind = CN_CLIP, .a = 1.0f, .b = 2.0f},
+                                 {.kind = CN_CLIP, .a = -2.0f, .b = -1.0f}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
     ROW(f, CN_BAD_VALUE, *activation = wrong[i]);
 }
@@ -131,13 +153,15 @@ void epilogue_rows(const function *f, int32_t operations) {
     ROW(f, CN_BAD_SHAPE, e->operations = CN_SLOPE, e->outputs.h++);
     ROW(f, CN_BAD_LAYOUT, e->operations = CN_SLOPE, e->outputs.layout = CN_FLAT,
         e->outputs.halo = 0);
-    ROW(f, CN_BAD_VALUE, e->operations = CN_SLOPE, e->activation.kind = CN_LEAKY_RELU + 1);
+    ROW(f, CN_BAD_VALUE, e->operations = CN_SLOPE, e->activation.kind = CN_SIGMOID);
+    for (int32_t kind = CN_SILU; kind <= CN_HARD_SWISH; kind++)
+      ROW(f, CN_BAD_VALUE, e->operations = CN_SLOPE, e->activation.kind = kind);
   }
   if ((operations & CN_ACTIVATE) != 0) {
     ROW(f, CN_OK, e->operations = CN_ACTIVATE);
     const cn_epilogue before = valid.epilogue;
     valid.epilogue.operations = CN_ACTIVATE;
-    activation_rows(f, &e->activation, CN_LEAKY_RELU);
+    fused_rows(f, &e->activation);
     valid.epilogue = before;
   }
   if ((operations & CN_STATISTICS) != 0) {

@@ -115,8 +115,9 @@ void workspace_rows(const function *f);
 void tensor_rows(const function *f, cn_tensor *tensor);
 void same_shape_rows(const function *f, cn_tensor *tensor);
 
-/* An activation in `a`. Kinds up to `most` are valid. */
-void activation_rows(const function *f, cn_activation *activation, int32_t most);
+/* An activation in `a`: of any kind, or with f(0) = 0. */
+void activation_rows(const function *f, cn_activation *activation);
+void fused_rows(const function *f, cn_activation *activation);
 
 /* a.epilogue, of which the call supports some operations. The second: one whose operands are those
  * of `valid`, with its pointers, and that is applied to tensors like `result`. */

@@ -157,7 +157,8 @@ static void pool_rows(const function *f, int64_t valid_result, cn_tensor *x, cn_
   ROW(f, CN_BAD_VALUE, p->winners = -1);
   ROW(f, CN_BAD_VALUE, p->kind = CN_POOL_AVERAGE);
   ROW(f, CN_BAD_VALUE, p->activation.kind = CN_LEAKY_RELU);
-  activation_rows(f, &p->activation, CN_RELU6);
+  ROW(f, CN_BAD_VALUE, p->activation.kind = CN_TANH);
+  fused_rows(f, &p->activation);
 }
 
 static void pooling(void) {

@@ -35,7 +35,10 @@ static void elementwise(void) {
     same_shape_rows(f, &e->a);
     same_shape_rows(f, &e->out);
     ROW(f, CN_BAD_LAYOUT, e->out.layout = CN_FLAT);
-    activation_rows(f, &e->activation, f == add ? CN_LEAKY_RELU : CN_ACTIVATIONS - 1);
+    if (f == add)
+      fused_rows(f, &e->activation);
+    else
+      activation_rows(f, &e->activation);
     ALIGNED(f, a.x);
     if (f == forward) {
       ROW(f, CN_OK, memset(&e->b, 0xA5, sizeof e->b));

@@ -152,10 +152,10 @@ static int32_t pooled_size(int32_t in, int32_t kernel, int32_t stride, int32_t b
   return rest && down * stride < in + before && chance(50) ? down + 1 : down;
 }
 
+/* One that every epilogue takes. */
 cn_activation any_activation(void) {
-  const int32_t kind = CN_IDENTITY + below(CN_LEAKY_RELU + 1);
-  return (cn_activation){.kind = kind,
-                         .slope = kind == CN_LEAKY_RELU ? (float)below(8) / 8.0f : 0.0f};
+  return valid_activation(ONE_OF(CN_IDENTITY, CN_RELU, CN_RELU6, CN_LEAKY_RELU, CN_CLIP, CN_ELU,
+                                 CN_CELU, CN_SELU, CN_TANH));
 }
 
 /* A convolution of x by some filters in one of the packed forms, without a window and outputs. */
@@ -343,8 +343,8 @@ cn_epilogue any_epilogue(const cn_tensor *result, int32_t operations, const cn_p
   other_halo(&e.add);
   other_halo(&e.outputs);
   e.activation = any_activation();
-  if (chance(3)) e.activation.kind = ONE_OF(-1, CN_LEAKY_RELU + 1, CN_ACTIVATIONS, INT32_MAX);
-  if (chance(1)) e.activation.reserved[below(2)] = 1.0f;
+  if (chance(3)) e.activation.kind = ONE_OF(-1, CN_SIGMOID, CN_ACTIVATIONS, INT32_MAX);
+  if (chance(1)) e.activation.b = 1.0f;
   SPOIL(&e, cn_epilogue, add, activation);
   e.bias = nowhere;
   e.add_values = e.output_values = nowhere;

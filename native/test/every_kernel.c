@@ -74,11 +74,7 @@ static void activations(run *r, bool forward) {
     for (int i = 0; i < 2; i++) {
       const cn_tensor *t = i == 0 ? &plain : &blocked;
       const cn_elementwise op = {
-          .size = sizeof op,
-          .a = *t,
-          .b = *t,
-          .out = *t,
-          .activation = {.kind = kind, .slope = kind == CN_LEAKY_RELU ? 0.3f : 0.0f}};
+          .size = sizeof op, .a = *t, .b = *t, .out = *t, .activation = valid_activation(kind)};
       const float *a = tensor(r, t, N);
       if (forward)
         RUN(cn_activation_forward(r->context, &op, N, a, tensor_result(r, t, N)));

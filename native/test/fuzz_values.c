@@ -11,7 +11,7 @@ void fuzz_elementwise(void) {
   const int32_t n = any_batch();
   const cn_tensor t = any_tensor(below(3));
   cn_elementwise e = {.size = sizeof e, .a = t, .b = t, .out = t, .activation = any_activation()};
-  if (chance(20)) e.activation = (cn_activation){.kind = CN_LEAKY_RELU + 1 + below(3)};
+  if (chance(20)) e.activation.kind = below(CN_ACTIVATIONS + 1);
   other_halo(&e.a);
   other_halo(&e.b);
   if (chance(30)) SPOIL(&e, cn_elementwise, reserved, activation);

@@ -225,6 +225,16 @@ cn_activation activation_in(int32_t flags) {
   return (cn_activation){.kind = (flags & RELU) != 0 ? CN_RELU : CN_IDENTITY};
 }
 
+cn_activation valid_activation(int32_t kind) {
+  cn_activation f = {.kind = kind};
+  if (kind == CN_LEAKY_RELU) f.slope = 0.3f;
+  if (kind == CN_CLIP) f.a = -1.5f;
+  if (kind == CN_CLIP) f.b = 2.0f;
+  if (kind == CN_ELU || kind == CN_CELU || kind == CN_SOFTPLUS) f.a = 0.75f;
+  if (kind == CN_SOFTPLUS) f.b = 4.0f;
+  return f;
+}
+
 int32_t operations_in(int32_t flags) {
   return (flags & CN_BIAS) + (activation_in(flags).kind != CN_IDENTITY ? CN_ACTIVATE : 0);
 }

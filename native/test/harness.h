@@ -124,6 +124,9 @@ enum { RELU = 1 << 8, RELU6 = 1 << 9, LEAKY_RELU = 1 << 10 };
 
 cn_activation activation_in(int32_t flags);
 
+/* An activation of a kind, with parameters in its range. */
+cn_activation valid_activation(int32_t kind);
+
 /* The operations of an epilogue for the flags of a case: CN_BIAS and CN_ACTIVATE. */
 int32_t operations_in(int32_t flags);
 

@@ -137,6 +137,37 @@ static double gelu_tanh_slope_of(double x) {
   return half_tanh_of(x) + x * z * half_tanh_of(x) * half_tanh_of(-x);
 }
 
+/* The others, from their definitions; a NaN takes the branch of x > 0. */
+static double clip_of(double x) { return x <= -1.5 ? -1.5 : x >= 2 ? 2 : x; }
+static double clip_slope_of(double x) { return x <= -1.5 || x >= 2 ? 0 : 1; }
+static double elu_of(double x) { return x <= 0 ? 0.75 * expm1(x) : x; }
+static double elu_slope_of(double x) { return x <= 0 ? 0.75 * exp(x) : 1; }
+static double celu_of(double x) { return x <= 0 ? 0.75 * expm1(x / 0.75) : x; }
+static double celu_slope_of(double x) { return x <= 0 ? exp(x / 0.75) : 1; }
+static const double selu_scale = 1.0507009873554804934, selu_alpha = 1.6732632423543772848;
+static double selu_of(double x) { return selu_scale * (x <= 0 ? selu_alpha * expm1(x) : x); }
+static double selu_slope_of(double x) { return selu_scale * (x <= 0 ? selu_alpha * exp(x) : 1); }
+static double sigmoid_of(double x) { return 1 / (1 + exp(-x)); }
+static double sigmoid_slope_of(double x) { return sigmoid_of(x) * sigmoid_of(-x); }
+static double tanh_of(double x) { return tanh(x); }
+static double tanh_slope_of(double x) { return 4 * sigmoid_of(2 * x) * sigmoid_of(-2 * x); }
+static double gate_of(double x) { return x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6; }
+static double gate_slope_of(double x) { return fabs(x) >= 3 ? 0 : 1.0 / 6; }
+static double silu_of(double x) { return x * sigmoid_of(x); }
+static double silu_slope_of(double x) { return sigmoid_of(x) * (1 + x * sigmoid_of(-x)); }
+static double softplus_of(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+static double mish_of(double x) { return x * tanh(softplus_of(x)); }
+static double mish_slope_of(double x) {
+  const double t = tanh(softplus_of(x));
+  return t + x * tanh_slope_of(softplus_of(x)) * sigmoid_of(x);
+}
+static double hard_swish_of(double x) { return x * gate_of(x); }
+static double hard_swish_slope_of(double x) { return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5; }
+static double scaled_softplus_of(double x) {
+  return 0.75 * x > 4 ? x : softplus_of(0.75 * x) / 0.75;
+}
+static double scaled_softplus_slope_of(double x) { return 0.75 * x > 4 ? 1 : sigmoid_of(0.75 * x); }
+
 static const activation_case activation_cases[] = {
     {{.kind = CN_IDENTITY}, identity_of, identity_slope_of, true, 0},
     {{.kind = CN_RELU}, relu_of, relu_slope_of, true, 0},
@@ -144,6 +175,21 @@ static const activation_case activation_cases[] = {
     {{.kind = CN_LEAKY_RELU, .slope = 0.3f}, leaky_of, leaky_slope_of, true, 1},
     {{.kind = CN_GELU}, gelu_of, gelu_slope_of, false, 2},
     {{.kind = CN_GELU_TANH}, gelu_tanh_of, gelu_tanh_slope_of, false, 4},
+    {{.kind = CN_CLIP, .a = -1.5f, .b = 2.0f}, clip_of, clip_slope_of, true, 0},
+    {{.kind = CN_ELU, .a = 0.75f}, elu_of, elu_slope_of, true, 3},
+    {{.kind = CN_CELU, .a = 0.75f}, celu_of, celu_slope_of, true, 4},
+    {{.kind = CN_SELU}, selu_of, selu_slope_of, true, 4},
+    {{.kind = CN_SIGMOID}, sigmoid_of, sigmoid_slope_of, true, 4},
+    {{.kind = CN_TANH}, tanh_of, tanh_slope_of, true, 4},
+    {{.kind = CN_HARD_SIGMOID}, gate_of, gate_slope_of, true, 3},
+    {{.kind = CN_SILU}, silu_of, silu_slope_of, false, 6},
+    {{.kind = CN_MISH}, mish_of, mish_slope_of, false, 6},
+    {{.kind = CN_HARD_SWISH}, hard_swish_of, hard_swish_slope_of, false, 4},
+    {{.kind = CN_SOFTPLUS, .a = 0.75f, .b = 4.0f},
+     scaled_softplus_of,
+     scaled_softplus_slope_of,
+     false,
+     6},
 };
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
@@ -186,8 +232,9 @@ static void check_activation(const cn_context *context, const activation_case *c
      * If the derivative rounds to 0 in float32, an infinite dy gives NaN or infinity; either is
      * accepted.
      */
-    const bool vanishes = isinf(dy_plain[i]) && fabs(x_plain[i]) > 4 && !c->from_y;
-    const double dx = slope == 0 && c->from_y ? 0 : slope * dy_plain[i];
+    const bool vanishes = isinf(dy_plain[i]) && fabs(x_plain[i]) > 2.5 && c->ulps > 1;
+    const bool gates = c->from_y && (c->ulps <= 1 || c->activation.kind == CN_HARD_SIGMOID);
+    const double dx = slope == 0 && gates ? 0 : slope * dy_plain[i];
     CHECK(is_near(f, y_plain[i], x_plain[i], c->ulps), "activation %d of %g is %g, not %g",
           (int)c->activation.kind, (double)x_plain[i], (double)y_plain[i], f);
     CHECK(vanishes || is_near(dx, got[i], dy_plain[i], 2 * c->ulps),
@@ -204,6 +251,86 @@ static void activations_follow_their_formulas(const cn_context *context) {
       for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
         for (int32_t halos = 0; halos < 8; halos += 3)
           check_activation(context, &activation_cases[c], &shapes[i], layout, halos);
+}
+
+/* cn_add applies the same function to a sum. */
+static void sums_are_activated(const cn_context *context) {
+  static const int32_t others[] = {CN_CLIP, CN_ELU,       CN_CELU, CN_SELU, CN_TANH,
+                                   CN_GELU, CN_GELU_TANH, CN_SILU, CN_MISH, CN_HARD_SWISH};
+  const shape_case *s = &shapes[1];
+  const cn_tensor t = tensor_of(s, CN_BLOCKED, 0);
+  const int64_t floats = tensor_floats(&t, s->n);
+  float *a_plain = new_awkward(count_of(s)), *b_plain = new_awkward(count_of(s));
+  float *a = new_tensor(&t, s->n, a_plain), *b = new_tensor(&t, s->n, b_plain);
+  float *sum = new_floats(floats), *expected = new_floats(floats), *got = new_floats(floats);
+  cn_elementwise op = {.size = sizeof op, .a = t, .b = t, .out = t};
+  CHECK(cn_add(context, &op, s->n, a, b, sum) == CN_OK, "sum");
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    op.activation = valid_activation(others[i]);
+    CHECK(cn_activation_forward(context, &op, s->n, sum, expected) == CN_OK, "forward");
+    CHECK(cn_add(context, &op, s->n, a, b, got) == CN_OK, "sum");
+    check_equal("activated sum", expected, got, floats);
+  }
+  float *all[] = {a_plain, b_plain, a, b, sum, expected, got};
+  for (int i = 0; i < 7; i++) free(all[i]);
+}
+
+/* Floats of every sign and exponent, from a given one on. */
+enum { DENSE = 1 << 19 };
+static float *new_dense(float least) {
+  float *p = new_floats(DENSE);
+  uint32_t bits = 0;
+  for (int i = 0; i < DENSE; i++) {
+    do {
+      bits += 8191;
+      memcpy(&p[i], &bits, sizeof bits);
+    } while (!isfinite(p[i]) || p[i] < least);
+  }
+  return p;
+}
+
+/* Units in the last place of the expected value; those of subnormal numbers are 2^-149. */
+static double ulps_between(double got, double expected) {
+  if (isinf((float)expected)) return got == (float)expected ? 0 : INFINITY;
+  int exponent;
+  frexp(expected, &exponent);
+  return fabs(got - expected) / ldexp(1, exponent < -125 ? -149 : exponent - 24);
+}
+
+/* The errors that convnet_types.h states. */
+static void activations_are_as_accurate_as_stated(const cn_context *context) {
+  static const struct {
+    cn_activation activation;
+    double (*f)(double x);
+    double ulps;
+    float least;
+  } cases[] = {{{.kind = CN_SELU}, selu_of, 2, -INFINITY},
+               {{.kind = CN_ELU, .a = 0.75f}, elu_of, 2, -INFINITY},
+               {{.kind = CN_SIGMOID}, sigmoid_of, 2, -INFINITY},
+               {{.kind = CN_TANH}, tanh_of, 2, -INFINITY},
+               {{.kind = CN_HARD_SIGMOID}, gate_of, 2, -INFINITY},
+               {{.kind = CN_SOFTPLUS, .a = 1.0f, .b = 20.0f}, softplus_of, 2, -INFINITY},
+               {{.kind = CN_SILU}, silu_of, 3, -87.0f},
+               {{.kind = CN_MISH}, mish_of, 4, -87.0f},
+               {{.kind = CN_HARD_SWISH}, hard_swish_of, 3, -INFINITY}};
+  const cn_tensor t = {DENSE, 1, 1, 0, CN_PLAIN, CN_FLOAT32, 0};
+  float *y = new_floats(DENSE);
+  for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+    const cn_elementwise op = {
+        .size = sizeof op, .a = t, .out = t, .activation = cases[c].activation};
+    float *x = new_dense(cases[c].least);
+    CHECK(cn_activation_forward(context, &op, 1, x, y) == CN_OK, "forward");
+    int worst = 0;
+    double most = 0;
+    for (int i = 0; i < DENSE; i++) {
+      const double error = ulps_between(y[i], cases[c].f(x[i]));
+      if (!(error <= most)) worst = i, most = error;
+    }
+    CHECK(most <= cases[c].ulps, "activation %d of %g is %g, which is %g ulp off",
+          (int)cases[c].activation.kind, (double)x[worst], (double)y[worst], most);
+    free(x);
+  }
+  free(y);
 }
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
@@ -308,6 +435,8 @@ int main(void) {
       reorders_keep_every_value(&context);
       functions_follow_their_formulas(&context);
       activations_follow_their_formulas(&context);
+      sums_are_activated(&context);
+      if (i == 0) activations_are_as_accurate_as_stated(&context);
       dropout_follows_its_counters(&context);
       runs_touch_exactly_their_floats(&context);
     }

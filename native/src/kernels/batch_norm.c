@@ -34,9 +34,9 @@ static int64_t chunk_begin(const norm_job *job, int64_t chunk) {
   return job->n * chunk / job->chunks;
 }
 
-/* Per-channel coefficients: y = (x - k[0]) k[1] + k[2] before the activation, whose slope is k[5]
- * in every channel; k[3] and k[4] are used by the gradient. */
-enum { COEFFICIENTS = 6, SLOPE = 5 };
+/* Per-channel coefficients: y = (x - k[0]) k[1] + k[2] before the activation, whose parameters are
+ * k[5] and the following; k[3] and k[4] are used by the gradient. */
+enum { PARAMETERS = 5, COEFFICIENTS = PARAMETERS + ACTIVATION_PARAMETERS };
 static inline vec normalised(vec x, const vec *k) { return vec_fma(vec_sub(x, k[0]), k[1], k[2]); }
 
 static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
@@ -45,7 +45,7 @@ static void load_coefficients(const norm_job *job, int64_t channel, vec *k) {
   k[1] = vec_load(job->inverse_std + channel);
   if (scale != NULL) k[1] = vec_mul(k[1], vec_load(scale + channel));
   k[2] = shift == NULL ? vec_zero() : vec_load(shift + channel);
-  k[SLOPE] = vec_set1(job->activation.slope);
+  load_parameters(job->activation, k + PARAMETERS);
 }
 
 /* out = f(x, extra), row by row; k holds the coefficients of the channels. */
@@ -182,12 +182,12 @@ BODY(channel_items) {
 #define OUTPUTS(KIND, name)                                                                        \
   static inline vec output_##name(vec x, vec add, const vec *k) {                                  \
     (void)add;                                                                                     \
-    return activate_as(KIND, k[SLOPE], normalised(x, k));                                          \
+    return activate_as(KIND, k + PARAMETERS, normalised(x, k));                                    \
   }                                                                                                \
   static inline vec output_sum_##name(vec x, vec add, const vec *k) {                              \
-    return activate_as(KIND, k[SLOPE], vec_add(normalised(x, k), add));                            \
+    return activate_as(KIND, k + PARAMETERS, vec_add(normalised(x, k), add));                      \
   }
-EACH_ACTIVATION(OUTPUTS)
+EACH_FUSED_ACTIVATION(OUTPUTS)
 #undef OUTPUTS
 
 /* Items are planes of y: (sample, block). */
@@ -207,7 +207,7 @@ BODY(output_items) {
     else                                                                                           \
       map_plane(job, sample, block, lane, output_sum_##name, k);                                   \
     break;
-        EACH_ACTIVATION(OUTPUT)
+        EACH_FUSED_ACTIVATION(OUTPUT)
 #undef OUTPUT
       }
     }
@@ -303,9 +303,9 @@ void ISA_NAME(batch_norm_infer)(const cn_context *context, const cn_batch_norm *
 /* The gradient through a fused activation. y is recomputed from x, which is read anyway. */
 #define SLOPES(KIND, name)                                                                         \
   static inline vec slope_##name(vec x, vec dy, const vec *k) {                                    \
-    return slope_from_x_as(KIND, k[SLOPE], normalised(x, k), dy);                                  \
+    return slope_from_x_as(KIND, k + PARAMETERS, normalised(x, k), dy);                            \
   }
-EACH_ACTIVATION(SLOPES)
+EACH_FUSED_ACTIVATION(SLOPES)
 #undef SLOPES
 
 /* Sums over w pixels of g (x - mean) and of g = f(x, dy). Each has two accumulators, to hide the
@@ -374,7 +374,7 @@ BODY(gradient_sums) {
   case KIND:                                                                                       \
     sum_chunks(job, first, last, slope_##name);                                                    \
     break;
-    EACH_ACTIVATION(SUMS)
+    EACH_FUSED_ACTIVATION(SUMS)
 #undef SUMS
   }
 }
@@ -403,7 +403,7 @@ static inline vec input_gradient(vec x, vec g, const vec *k) {
   static inline vec input_gradient_##name(vec x, vec dy, const vec *k) {                           \
     return input_gradient(x, slope_##name(x, dy, k), k);                                           \
   }
-EACH_ACTIVATION(INPUT_GRADIENTS)
+EACH_FUSED_ACTIVATION(INPUT_GRADIENTS)
 #undef INPUT_GRADIENTS
 
 /* dx = scale / std (g - dshift / m - (x - mean) / std dscale / m). Items are planes of dx. */
@@ -425,7 +425,7 @@ BODY(input_items) {
   case KIND:                                                                                       \
     map_plane(job, sample, block, lane, input_gradient_##name, k);                                 \
     break;
-        EACH_ACTIVATION(GRADIENT)
+        EACH_FUSED_ACTIVATION(GRADIENT)
 #undef GRADIENT
       }
     }

@@ -1,7 +1,6 @@
 /* Elementwise functions: activations, sums, dropout. Each is a formula; the loops over rows are
  * shared. */
 #include "conv.h"
-#include "exp.h"
 
 typedef struct elementwise_job {
   const cn_tensor *shape; /* descriptor of out, whose halo is written */
@@ -9,7 +8,8 @@ typedef struct elementwise_job {
   int64_t planes, rows, floats; /* planes of all samples; rows per plane; floats per row */
   const float *a, *b;
   float *out;
-  float slope; /* of the activation */
+  cn_activation activation;
+  int64_t lanes; /* of the last block, if the function is not 0 there; 0 for all other tensors */
   const cn_dropout *dropout;
   int64_t first_sample;
   uint32_t step;
@@ -37,112 +37,42 @@ static const float *row_of(const view *v, const float *base, int64_t plane, int6
   return base == NULL ? NULL : base + plane_start(v, plane) + y * v->row;
 }
 
-/*
- * P(Z > a) for a standard normal Z and a >= 0, computed as k P(k) e^(-a a / 2) / 2 with k = 1 / (1
- * + 0.35 a / sqrt 2); also returns the exponential. P is the polynomial that interpolates erfc(t)
- * e^(t t) / k at the Chebyshev nodes of 0 <= t <= 9.5, to within 1e-8.
- */
-ALWAYS_INLINE vec normal_tail(vec a, vec *e) {
-  static const float terms[] = {
-      3.570997342e-02f, -1.441787332e-01f, 1.464017779e-01f, 1.965027489e-02f, 4.702813923e-02f,
-      1.679025292e-01f, 1.434621066e-01f,  1.896015108e-01f, 1.969273835e-01f, 1.974950433e-01f};
-  const vec one = vec_set1(1.0f);
-  const vec k = vec_div(one, vec_fma(a, vec_set1(0.247487373f), one));
-  vec p = vec_set1(terms[0]);
-  for (int i = 1; i < 10; i++) p = vec_fma(p, k, vec_set1(terms[i]));
-  *e = vec_exp(vec_mul(vec_mul(a, a), vec_set1(-0.5f)));
-  return vec_mul(vec_mul(vec_mul(k, p), vec_set1(0.5f)), *e);
-}
-
-/* |a|; NaN for NaN. */
-ALWAYS_INLINE vec magnitude(vec a) {
-  return vec_select(vec_not_le(a, vec_zero()), a, vec_sub(vec_zero(), a));
-}
-
-/*
- * Phi(x) = P(Z <= x); also returns e^(-x x / 2). Where |x| < 1 it is 1/2 + x R(x x), with R
- * interpolated at the Chebyshev nodes to within 1e-9: there the tail is large, and its relative
- * error is three times that of the rounded k. With u = 2^-24 the error is at most 1.2 u, measured.
- */
-ALWAYS_INLINE vec normal_cdf(vec x, vec *e) {
-  static const float terms[] = {-7.660538358e-06f, 1.135022976e-04f,  -1.186343958e-03f,
-                                9.973328561e-03f,  -6.649035960e-02f, 3.989422917e-01f};
-  const vec one = vec_set1(1.0f), a = magnitude(x), z = vec_mul(x, x);
-  const vec tail = normal_tail(a, e);
-  vec r = vec_set1(terms[0]);
-  for (int i = 1; i < 6; i++) r = vec_fma(r, z, vec_set1(terms[i]));
-  return vec_select(vec_not_le(one, a), vec_fma(x, r, vec_set1(0.5f)),
-                    vec_select(vec_not_le(x, vec_zero()), vec_sub(one, tail), tail));
-}
-
-/* out[i] = a[i] Phi(a[i]) */
-ALWAYS_INLINE vec gelu(vec a, vec b, vec slope) {
-  (void)b;
-  (void)slope;
-  vec e;
-  return vec_mul(a, normal_cdf(a, &e));
-}
-/* dx[i] = dy[i] (Phi(x[i]) + x[i] phi(x[i])) */
-ALWAYS_INLINE vec gelu_slope(vec x, vec dy, vec slope) {
-  (void)slope;
-  vec e;
-  const vec cdf = normal_cdf(x, &e), phi = vec_mul(e, vec_set1(0.398942280f));
-  return vec_mul(dy, vec_fma(x, phi, cdf));
-}
-
-/* e^(-2 |z|) of z = sqrt(2 / pi) (a + 0.044715 a^3) for a >= 0. Arguments beyond 64 are limited to
- * 64, where it is 0. */
-ALWAYS_INLINE vec logistic_tail(vec a) {
-  const vec cubic = vec_fma(vec_mul(a, a), vec_set1(0.044715f), vec_set1(1.0f));
-  return vec_exp(vec_mul(vec_mul(a, cubic), vec_set1(-1.59576912f)));
-}
-ALWAYS_INLINE vec at_most_64(vec a) {
-  return vec_select(vec_not_le(a, vec_set1(64.0f)), vec_set1(64.0f), a);
-}
-
-/* out[i] = a[i] / (1 + e^(-2 z)), which is a[i] (1 + tanh z) / 2 */
-ALWAYS_INLINE vec gelu_tanh(vec a, vec b, vec slope) {
-  (void)b;
-  (void)slope;
-  const vec one = vec_set1(1.0f), e = logistic_tail(at_most_64(magnitude(a)));
-  return vec_mul(a, vec_div(vec_select(vec_not_le(a, vec_zero()), one, e), vec_add(one, e)));
-}
-/* dx[i] = dy[i] (s + x[i] 2 z' e / (1 + e)^2), s = 1 / (1 + e^(-2 z)) */
-ALWAYS_INLINE vec gelu_tanh_slope(vec x, vec dy, vec slope) {
-  (void)slope;
-  const vec one = vec_set1(1.0f), a = at_most_64(magnitude(x)), e = logistic_tail(a);
-  const vec share = vec_div(one, vec_add(one, e));
-  const vec s = vec_mul(vec_select(vec_not_le(x, vec_zero()), one, e), share);
-  const vec z = vec_mul(vec_fma(vec_mul(a, a), vec_set1(0.134145f), one), vec_set1(1.59576912f));
-  return vec_mul(dy, vec_fma(x, vec_mul(vec_mul(z, e), vec_mul(share, share)), s));
-}
-
-/* f(a), f(a + b), and the slope in terms of y times dy. */
+/* f(a), and f'(x) b with a = y or a = x; p are the parameters of f. Then f(a + b). */
 #define FORMULAS(KIND, name)                                                                       \
-  ALWAYS_INLINE vec name(vec a, vec b, vec slope) {                                                \
+  ALWAYS_INLINE vec name##_of(vec a, vec b, const vec *p) {                                        \
     (void)b;                                                                                       \
-    return activate_as(KIND, slope, a);                                                            \
+    return activate_as(KIND, p, a);                                                                \
   }                                                                                                \
-  ALWAYS_INLINE vec sum_##name(vec a, vec b, vec slope) {                                          \
-    return activate_as(KIND, slope, vec_add(a, b));                                                \
-  }                                                                                                \
-  ALWAYS_INLINE vec name##_slope(vec y, vec dy, vec slope) { return slope_as(KIND, slope, y, dy); }
+  ALWAYS_INLINE vec name##_times(vec a, vec b, const vec *p) { return slope_as(KIND, p, a, b); }
 EACH_ACTIVATION(FORMULAS)
 #undef FORMULAS
+#define SUM(KIND, name)                                                                            \
+  ALWAYS_INLINE vec name##_of_sum(vec a, vec b, const vec *p) {                                    \
+    return activate_as(KIND, p, vec_add(a, b));                                                    \
+  }
+EACH_FUSED_ACTIVATION(SUM)
+#undef SUM
 
-typedef vec (*formula)(vec a, vec b, vec slope);
+typedef vec (*formula)(vec a, vec b, const vec *p);
 
-ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t floats, float factor,
-                           formula f) {
-  const vec slope = vec_set1(factor);
+ALWAYS_INLINE void map_row(const float *a, const float *b, float *out, int64_t floats,
+                           cn_activation activation, formula f) {
+  vec p[ACTIVATION_PARAMETERS];
+  load_parameters(activation, p);
   int64_t i = 0;
   for (; i + VEC <= floats; i += VEC)
-    vec_store(out + i, f(vec_load(a + i), b == NULL ? vec_zero() : vec_load(b + i), slope));
+    vec_store(out + i, f(vec_load(a + i), b == NULL ? vec_zero() : vec_load(b + i), p));
   const vec_mask tail = vec_first(floats - i);
   if (i < floats)
     vec_store_some(
         out + i, tail,
-        f(vec_load_some(a + i, tail), b == NULL ? vec_zero() : vec_load_some(b + i, tail), slope));
+        f(vec_load_some(a + i, tail), b == NULL ? vec_zero() : vec_load_some(b + i, tail), p));
+}
+
+/* Zeroes the lanes from the given one on. */
+static void zero_lanes(float *out, int64_t floats, int64_t lanes) {
+  for (int64_t i = 0; i < floats; i += CN_BLOCK)
+    memset(out + i + lanes, 0, (size_t)(CN_BLOCK - lanes) * sizeof(float));
 }
 
 /* Items are rows of all planes. */
@@ -151,7 +81,9 @@ ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t l
     const int64_t plane = item / job->rows, y = item % job->rows;
     float *out = job->out + plane_start(&job->ov, plane);
     map_row(row_of(&job->av, job->a, plane, y), row_of(&job->bv, job->b, plane, y),
-            out + y * job->ov.row, job->floats, job->slope, f);
+            out + y * job->ov.row, job->floats, job->activation, f);
+    if (job->lanes != 0 && plane % job->ov.planes == job->ov.planes - 1)
+      zero_lanes(out + y * job->ov.row, job->floats, job->lanes);
     zero_border(job->shape, &job->ov, out, y, y + 1);
   }
 }
@@ -161,33 +93,48 @@ ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t l
     (void)thread;                                                                                  \
     map_rows(state, first, last, formula);                                                         \
   }
-#define ITEMS_OF(KIND, name) ITEMS(name) ITEMS(name##_slope) ITEMS(sum_##name)
+#define ITEMS_OF(KIND, name) ITEMS(name##_of) ITEMS(name##_times)
+#define ITEMS_OF_SUM(KIND, name) ITEMS(name##_of_sum)
 EACH_ACTIVATION(ITEMS_OF)
-ITEMS(gelu)
-ITEMS(gelu_slope)
-ITEMS(gelu_tanh)
-ITEMS(gelu_tanh_slope)
+EACH_FUSED_ACTIVATION(ITEMS_OF_SUM)
+#undef ITEMS_OF_SUM
 #undef ITEMS_OF
 #undef ITEMS
 
-/* The loops of every activation, of its derivative and, if that is computed from y, of the
- * activation of a sum; and their cost relative to moving a value. */
-#define LOOPS(KIND, name) [KIND] = {name##_items, name##_slope_items, sum_##name##_items, 1},
+/* The loops of every activation, of its slope and, if f(0) = 0, of the activation of a sum. */
+#define LOOPS(KIND, name) [KIND] = {name##_of_items, name##_times_items},
 static const struct {
-  phase_body forward, slope, sum;
-  double work;
-} activations[CN_ACTIVATIONS] = {[CN_GELU] = {gelu_items, gelu_slope_items, NULL, 6},
-                                 [CN_GELU_TANH] = {gelu_tanh_items, gelu_tanh_slope_items, NULL, 6},
-                                 EACH_ACTIVATION(LOOPS)};
+  phase_body forward, slope;
+} activations[CN_ACTIVATIONS] = {EACH_ACTIVATION(LOOPS)};
 #undef LOOPS
+#define LOOP(KIND, name) [KIND] = name##_of_sum_items,
+static const phase_body activated_sums[CN_ACTIVATIONS] = {EACH_FUSED_ACTIVATION(LOOP)};
+#undef LOOP
+
+/* The cost of an activation relative to moving a value. */
+static double work_of(cn_activation f) {
+  switch (f.kind) {
+  case CN_IDENTITY:
+  case CN_RELU:
+  case CN_RELU6:
+  case CN_LEAKY_RELU:
+  case CN_CLIP:
+  case CN_HARD_SIGMOID:
+  case CN_HARD_SWISH:
+    return 1.0;
+  default:
+    return 6.0;
+  }
+}
 
 void ISA_NAME(activation_forward)(const cn_context *context, const cn_elementwise *op, int32_t n,
                                   const float *a, float *out) {
   elementwise_job job = job_of(&op->a, &op->a, &op->out, n);
   job.a = a;
   job.out = out;
-  job.slope = op->activation.slope;
-  run_parallel(context, cost(&job) * activations[op->activation.kind].work,
+  job.activation = op->activation;
+  if (op->out.layout != CN_PLAIN && !keeps_zero(&op->activation)) job.lanes = op->out.c % CN_BLOCK;
+  run_parallel(context, cost(&job) * work_of(op->activation),
                activations[op->activation.kind].forward, job.planes * job.rows, &job);
 }
 
@@ -197,8 +144,8 @@ void ISA_NAME(activation_backward)(const cn_context *context, const cn_elementwi
   job.a = a;
   job.b = dy;
   job.out = dx;
-  job.slope = op->activation.slope;
-  run_parallel(context, cost(&job) * activations[op->activation.kind].work,
+  job.activation = op->activation;
+  run_parallel(context, cost(&job) * work_of(op->activation),
                activations[op->activation.kind].slope, job.planes * job.rows, &job);
 }
 
@@ -208,9 +155,9 @@ void ISA_NAME(add)(const cn_context *context, const cn_elementwise *op, int32_t 
   job.a = a;
   job.b = b;
   job.out = out;
-  job.slope = op->activation.slope;
-  run_parallel(context, cost(&job), activations[op->activation.kind].sum, job.planes * job.rows,
-               &job);
+  job.activation = op->activation;
+  run_parallel(context, cost(&job) * work_of(op->activation), activated_sums[op->activation.kind],
+               job.planes * job.rows, &job);
 }
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
@@ -317,7 +264,7 @@ BODY(accumulate_items) {
   const run_job *job = state;
   const int64_t i = first * RUN, end = min_i64(last * RUN, job->count);
   (void)thread;
-  map_row(job->dst + i, job->src + i, job->dst + i, end - i, 0.0f, sum_identity);
+  map_row(job->dst + i, job->src + i, job->dst + i, end - i, (cn_activation){0}, identity_of_sum);
 }
 
 BODY(fill_items) {

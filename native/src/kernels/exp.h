@@ -2,28 +2,54 @@
 #ifndef CN_EXP_H
 #define CN_EXP_H
 
-#include "conv.h"
+#include "../isa.h"
 
-/*
- * e^x for x <= 0 to within 2 ulp; 0 below -87; NaN for NaN. x = n ln 2 + r with |r| <= ln 2 / 2,
- * and e^r is a polynomial from Moshier, "Methods and programs for mathematical functions", 1989. ln
- * 2 is split in two; the first constant has so few bits that its product with n is exact.
- */
-static inline vec vec_exp(vec x) {
+/* 1.5 * 2^23: adding and subtracting it rounds to a whole number. */
+#define ROUNDING 12582912.0f
+
+/* ln 2 in two parts. The first has so few bits that its product with a whole number is exact. */
+#define LN2_HIGH 0.693359375f
+#define LN2_LOW -2.12194440e-4f
+
+/* x, but not below `least`; NaN for NaN. */
+ALWAYS_INLINE vec not_below(vec x, float least) {
+  return vec_select(vec_not_le(x, vec_set1(least)), x, vec_set1(least));
+}
+
+/* n of x = n ln 2 + r + lost, and r with |r| <= ln 2 / 2 in the place of x. */
+ALWAYS_INLINE vec reduce_by_ln2(vec *x, vec *lost) {
+  const vec rounding = vec_set1(ROUNDING);
+  const vec n = vec_sub(vec_add(vec_mul(*x, vec_set1(1.44269504089f)), rounding), rounding);
+  const vec high = vec_sub(*x, vec_mul(n, vec_set1(LN2_HIGH))), low = vec_mul(n, vec_set1(LN2_LOW));
+  *x = vec_sub(high, low);
+  *lost = vec_sub(vec_sub(high, *x), low);
+  return n;
+}
+
+/* (e^r - 1 - r) / r for |r| <= ln 2 / 2: a polynomial from Moshier, "Methods and programs for
+ * mathematical functions", 1989. */
+ALWAYS_INLINE vec exp_rest(vec r) {
   static const float terms[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  const vec least = vec_set1(-87.0f);
-  const vec rounding =
-      vec_set1(12582912.0f); /* 1.5 * 2^23: adding and subtracting it rounds to an integer */
-  const vec_mask in_range = vec_not_le(x, least);
-  x = vec_select(in_range, x, least);
-  const vec n = vec_sub(vec_add(vec_mul(x, vec_set1(1.44269504089f)), rounding), rounding);
-  vec r = vec_sub(x, vec_mul(n, vec_set1(0.693359375f)));
-  r = vec_add(r, vec_mul(n, vec_set1(2.12194440e-4f)));
   vec p = vec_set1(terms[0]);
   for (int i = 1; i < 6; i++) p = vec_fma(p, r, vec_set1(terms[i]));
-  p = vec_add(vec_fma(vec_mul(p, r), r, r), vec_set1(1.0f));
-  return vec_keep(in_range, vec_mul(p, vec_pow2(n)));
+  return vec_mul(p, r);
+}
+
+/*
+ * e^x to within 1 ulp, subnormal values included; infinity above 88.73, 0 below -104, NaN for NaN.
+ * e^r is the sum of 1 + r, the errors of that and of r, and the rest. The power of 2 is applied in
+ * two factors, of which only the second can leave the normal range.
+ */
+ALWAYS_INLINE vec vec_exp(vec x) {
+  const vec most = vec_set1(89.0f), rounding = vec_set1(ROUNDING);
+  vec r = vec_select(vec_not_le(most, x), not_below(x, -104.0f), most), lost;
+  const vec n = reduce_by_ln2(&r, &lost);
+  const vec half = vec_sub(vec_add(vec_mul(n, vec_set1(0.5f)), rounding), rounding);
+  const vec one = vec_set1(1.0f), sum = vec_add(one, r);
+  lost = vec_add(lost, vec_sub(r, vec_sub(sum, one)));
+  const vec p = vec_add(sum, vec_fma(exp_rest(r), r, lost));
+  return vec_mul(vec_mul(p, vec_pow2(half)), vec_pow2(vec_sub(n, half)));
 }
 
 #endif

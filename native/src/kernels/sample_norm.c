@@ -188,7 +188,8 @@ static void load_statistics(const norm_job *job, int64_t sample, int64_t block, 
 ALWAYS_INLINE void normalise_plane(const norm_job *job, int64_t sample, int64_t block, int32_t kind,
                                    bool each) {
   const int64_t h = job->shape->h, w = job->shape->w;
-  const vec slope = vec_set1(job->activation.slope);
+  vec p[ACTIVATION_PARAMETERS];
+  load_parameters(job->activation, p);
   const bool stream = stores_stream(&job->ov, job->n, STREAMED_FLOATS);
   const float *x = job->x + plane_offset(&job->xv, sample, block);
   float *y = job->out + plane_offset(&job->ov, sample, block);
@@ -210,7 +211,7 @@ ALWAYS_INLINE void normalise_plane(const norm_job *job, int64_t sample, int64_t 
           b[j] = vec_load(shift + at);
         }
         const vec value = vec_fma(vec_sub(vec_load(x + i + j * VEC), k[0][j]), a[j], b[j]);
-        store_or_stream(stream, y + i + j * VEC, activate_as(kind, slope, value));
+        store_or_stream(stream, y + i + j * VEC, activate_as(kind, p, value));
       }
   if (stream) stream_end();
 }
@@ -224,7 +225,7 @@ static void normalise_block(const norm_job *job, int64_t sample, int64_t block) 
     else                                                                                           \
       normalise_plane(job, sample, block, KIND, false);                                            \
     break;
-    EACH_ACTIVATION(NORMALISE)
+    EACH_SIMPLE_ACTIVATION(NORMALISE)
 #undef NORMALISE
   }
   zero_border(&job->norm->y, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
@@ -283,7 +284,7 @@ static bool splits_spans(const cn_context *context, const norm_job *job) {
 /* The operands of a value in the backward pass. g is the gradient through the activation and, if
  * every value has its own, the scale, which are at `scale` and `shift`. */
 typedef struct gradient_operands {
-  vec mean, inverse, scale, shift, slope;
+  vec mean, inverse, scale, shift, p[ACTIVATION_PARAMETERS];
 } gradient_operands;
 
 ALWAYS_INLINE vec gradient_of(vec x, vec dy, const float *scale, const float *shift,
@@ -292,7 +293,7 @@ ALWAYS_INLINE vec gradient_of(vec x, vec dy, const float *scale, const float *sh
   const vec factor = each ? vec_load(scale) : k->scale;
   const vec y =
       vec_fma(vec_sub(x, k->mean), vec_mul(k->inverse, factor), each ? vec_load(shift) : k->shift);
-  const vec g = slope_from_x_as(kind, k->slope, y, dy);
+  const vec g = slope_from_x_as(kind, k->p, y, dy);
   return each ? vec_mul(g, factor) : g;
 }
 
@@ -301,7 +302,7 @@ static gradient_operands operands_of(const norm_job *job, const affine *f, int64
                              .inverse = vec_load(job->inverse_std + at + lane),
                              .scale = vec_load(f->scale + lane),
                              .shift = vec_load(f->shift + lane),
-                             .slope = vec_set1(job->activation.slope)};
+                             .p = {vec_set1(job->activation.slope)}};
 }
 
 /* Sums of g and g (x - mean) over w pixels, with two accumulators each. */
@@ -364,7 +365,7 @@ static void sum_gradient_block(const norm_job *job, int64_t sample, int64_t bloc
     else                                                                                           \
       sum_gradient_plane(job, sample, block, KIND, false);                                         \
     break;
-    EACH_ACTIVATION(SUMS)
+    EACH_SIMPLE_ACTIVATION(SUMS)
 #undef SUMS
   }
 }
@@ -429,7 +430,7 @@ static void input_gradient_block(const norm_job *job, int64_t sample, int64_t bl
     else                                                                                           \
       input_gradient_plane(job, sample, block, KIND, false);                                       \
     break;
-    EACH_ACTIVATION(GRADIENT)
+    EACH_SIMPLE_ACTIVATION(GRADIENT)
 #undef GRADIENT
   }
   zero_border(&job->norm->dx, &job->ov, job->out + plane_offset(&job->ov, sample, block), 0,
@@ -522,7 +523,7 @@ BODY(norm_value_gradient_items) {
   case KIND:                                                                                       \
     sum_value_gradients(job, item / job->shape->h, item % job->shape->h, p, lane, KIND);           \
     break;
-          EACH_ACTIVATION(SUMS)
+          EACH_SIMPLE_ACTIVATION(SUMS)
 #undef SUMS
         }
 }
@@ -579,7 +580,8 @@ ALWAYS_INLINE void pixel_statistics(const norm_job *job, const pixel_run *run, i
 ALWAYS_INLINE void normalise_pixels(const norm_job *job, const pixel_run *run, int count,
                                     int32_t kind) {
   const bool stream = stores_stream(&job->ov, job->n, STREAMED_FLOATS);
-  const vec slope = vec_set1(job->activation.slope);
+  vec p[ACTIVATION_PARAMETERS];
+  load_parameters(job->activation, p);
   vec mean[PIXELS], inverse[PIXELS];
   pixel_statistics(job, run, count);
   for (int i = 0; i < count; i++) {
@@ -597,7 +599,7 @@ ALWAYS_INLINE void normalise_pixels(const norm_job *job, const pixel_run *run, i
 #pragma GCC unroll 8
       for (int i = 0; i < count; i++) {
         const vec d = vec_sub(vec_load(x + i * CN_BLOCK), mean[i]);
-        const vec value = activate_as(kind, slope, vec_fma(d, vec_mul(inverse[i], scale), shift));
+        const vec value = activate_as(kind, p, vec_fma(d, vec_mul(inverse[i], scale), shift));
         store_or_stream(stream, y + i * CN_BLOCK, vec_keep(inside, value));
       }
     }
@@ -614,7 +616,7 @@ ALWAYS_INLINE void pixel_gradients(const norm_job *job, const pixel_run *run, in
   for (int i = 0; i < count; i++) {
     k[i] = (gradient_operands){.mean = vec_set1(job->mean[run->number + i]),
                                .inverse = vec_set1(job->inverse_std[run->number + i]),
-                               .slope = vec_set1(job->activation.slope)};
+                               .p = {vec_set1(job->activation.slope)}};
     g_sum[i] = product[i] = vec_zero();
   }
   for (int64_t b = 0; b < job->xv.planes; b++) {
@@ -735,7 +737,7 @@ BODY(norm_pixel_items) {
   case KIND:                                                                                       \
     normalise_chunk(job, &range, KIND);                                                            \
     break;
-      EACH_ACTIVATION(NORMALISE)
+      EACH_SIMPLE_ACTIVATION(NORMALISE)
 #undef NORMALISE
     }
   }
@@ -770,7 +772,7 @@ BODY(norm_pixel_gradient_items) {
   case KIND:                                                                                       \
     differentiate_chunk(job, &range, KIND, sums, products);                                        \
     break;
-      EACH_ACTIVATION(DIFFERENTIATE)
+      EACH_SIMPLE_ACTIVATION(DIFFERENTIATE)
 #undef DIFFERENTIATE
     }
   }

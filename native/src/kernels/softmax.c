@@ -2,7 +2,7 @@
  * Softmax over the channels of each pixel, and its logarithm. The largest value of a pixel is
  * subtracted, so no exponential overflows. A NaN or +infinity makes all channels of its pixel NaN.
  */
-#include "exp.h"
+#include "conv.h"
 
 #include <math.h>
 
@@ -139,7 +139,8 @@ ALWAYS_INLINE void process_row(const softmax_job *job, int64_t row, bool logarit
     run.dy += (count)*CN_BLOCK;                                                                    \
   }
   PIECE(8)
-  PIECE(4) PIECE(1)
+  PIECE(4)
+  PIECE(1)
 #undef PIECE
       for (int64_t b = 0; b < job->ov.planes; b++) zero_border(
           job->out_tensor, &job->ov, job->out + plane_offset(&job->ov, sample, b), y, y + 1);

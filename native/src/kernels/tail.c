@@ -2,30 +2,45 @@
 #include "conv.h"
 #include "pairwise.h"
 
+void ISA_NAME(activate_array)(cn_activation f, vec *x, int count) {
+  vec p[ACTIVATION_PARAMETERS];
+  load_parameters(f, p);
+  switch (f.kind) {
+#define ACTIVATE(KIND, name)                                                                       \
+  case KIND:                                                                                       \
+    for (int i = 0; i < count; i++) x[i] = activate_as(KIND, p, x[i]);                             \
+    break;
+    EACH_FUSED_ACTIVATION(ACTIVATE)
+#undef ACTIVATE
+  }
+}
+
 /* dst[i] += add[i]; then the activation, or, if the outputs of an activation are given, a
  * multiplication by its slope. */
-ALWAYS_INLINE void finish_row_as(int32_t kind, vec slope, float *dst, const float *add,
+ALWAYS_INLINE void finish_row_as(int32_t kind, const vec *p, float *dst, const float *add,
                                  const float *outputs, int64_t floats) {
   for (int64_t i = 0; i < floats; i += VEC) {
     const vec_mask some = vec_first(floats - i);
     vec v = vec_load_some(dst + i, some);
     if (add != NULL) v = vec_add(vec_load_some(add + i, some), v);
     if (outputs != NULL)
-      v = slope_as(kind, slope, vec_load_some(outputs + i, some), v);
+      v = slope_as(kind, p, vec_load_some(outputs + i, some), v);
     else
-      v = activate_as(kind, slope, v);
+      v = activate_as(kind, p, v);
     vec_store_some(dst + i, some, v);
   }
 }
 
 static void finish_row(cn_activation f, float *dst, const float *add, const float *outputs,
                        int64_t floats) {
+  vec p[ACTIVATION_PARAMETERS];
+  load_parameters(f, p);
   switch (f.kind) {
 #define FINISH(KIND, name)                                                                         \
   case KIND:                                                                                       \
-    finish_row_as(KIND, vec_set1(f.slope), dst, add, outputs, floats);                             \
+    finish_row_as(KIND, p, dst, add, outputs, floats);                                             \
     break;
-    EACH_ACTIVATION(FINISH)
+    EACH_FUSED_ACTIVATION(FINISH)
 #undef FINISH
   }
 }

@@ -10,6 +10,9 @@ namespace ConvNet.GradientChecking;
 /// </remarks>
 internal sealed class OperationReference
 {
+    // The largest error of a float32 slope below 3/2.
+    private const double SlopeError = 16 * BoundedSum.UnitRoundoff;
+
     private readonly PassFacts _facts;
     private readonly TracedOperation _operation;
     private readonly SeenTensors _seen;
@@ -20,6 +23,7 @@ internal sealed class OperationReference
     private readonly Dictionary<int, double[]> _inner = [];
     private readonly float[]?[] _gradients;
     private float[]? _doubt;
+    private (double[] DX, double[][] DW)? _normDoubt;
     private bool _roundsGradient;
     private KnownTensor? _mainOutput;
     private LayerTruth? _truth;
@@ -68,7 +72,7 @@ internal sealed class OperationReference
         if (_main.Layer is FusableActivation activation)
             return Derivative(activation, _seen.UsedOutput!, _gradients[0]!);
         if (!_isBilinear)
-            return KnownTensor.Of(Truth.DX[input], _exact);
+            return Doubted(KnownTensor.Of(Truth.DX[input], _exact), _normDoubt?.DX);
         if (blocks is null && IsAffordable)
             return KnownTensor.Exact(Run.DX[0]);
         BilinearTerms terms = Terms();
@@ -81,7 +85,7 @@ internal sealed class OperationReference
     {
         DifferentiateTail();
         if (!_isBilinear)
-            return KnownTensor.Of(Truth.DW[index]!, _exact);
+            return Doubted(KnownTensor.Of(Truth.DW[index]!, _exact), _normDoubt?.DW[index]);
         if (IsAffordable)
             return KnownTensor.Exact(Run.DW[index]);
         BilinearTerms terms = Terms();
@@ -226,15 +230,24 @@ internal sealed class OperationReference
                     _gradients[i - 1] = dy;
                     break;
                 case FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation, i == last ? _seen.Output!
-                        : Array.ConvertAll(Inner(i), v => (float)v), dy));
+                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation, Array.ConvertAll(i == last
+                        ? _seen.Output! : Array.ConvertAll(Inner(i), v => (float)v), v => (double)v), dy));
+                    sloped = true;
+                    break;
+                // Only behind a batch normalisation, whose output the backward pass recomputes, with its error.
+                case InputActivation activation:
+                    _gradients[i - 1] = Rounded(SlopeTimes(activation, Inner(i - 1), dy));
+                    LayerValues<float> norm = Values(new float[dy.Length]);
+                    double[] bounds = _facts.Cache.Truth(norm).Y.Bounds;
+                    _normDoubt = Doubt(norm, [.. dy.Select((v, k) => Math.Abs(v) * (bounds[k] + SlopeError))]);
                     sloped = true;
                     break;
                 // The forward pass has decided both: the winner has the slope of the output that it computed, and the
                 // order of the values is that before the activation.
                 case MaxPool2d when i > 1 && i == last
                     && _operation.Nodes[i - 1].Layer is FusableActivation activation:
-                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation, _seen.Output!, dy));
+                    _gradients[i - 1] = sloped ? dy : Rounded(SlopeTimes(activation,
+                        Array.ConvertAll(_seen.Output!, v => (double)v), dy));
                     _gradients[i - 2] = Unpooled(_operation.Nodes[i], _gradients[i - 1]!, Inner(i - 2));
                     i--;
                     break;
@@ -245,6 +258,12 @@ internal sealed class OperationReference
                     throw NotKnown(layer!);
             }
         }
+    }
+
+    private static KnownTensor Doubted(KnownTensor known, double[]? doubt)
+    {
+        double[] Widened(double[]? errors) => [.. doubt!.Select((each, i) => each + (errors?[i] ?? 0))];
+        return doubt is null ? known : new(known.Values, Widened(known.Bounds), Widened(known.Ceilings));
     }
 
     private float[] Unpooled(Node pool, float[] dy, double[] x)

@@ -155,11 +155,13 @@ internal sealed class PassComparison(PassFacts facts, PlanResults results, Whole
             .ProducerOf(facts.Pass.Outline.Source(operation.Node.Inputs[0]))!)!;
         float[] ones = new float[dy.Values.Length];
         Array.Fill(ones, 1);
-        double[] slope = TailReference.SlopeTimes(activation, seen.UsedOutput!, ones);
+        double[] slope = TailReference.SlopeTimes(activation, Array.ConvertAll(seen.UsedOutput!, v => (double)v), ones);
+        bool rounds = activation.Accuracy != Accuracy.Moves;
+        double rounding = BoundedSum.UnitRoundoff * (rounds ? TailReference.Roundings : 1);
         double[] Times(double[] values) => [.. values.Select((v, i) => v * slope[i])];
         double[] values = Times(dy.Values);
-        double[]? Errors(double[]? errors) => errors is null ? null
-            : [.. Times(errors).Select((e, i) => Math.Abs(e) + BoundedSum.UnitRoundoff * Math.Abs(values[i]))];
+        double[]? Errors(double[]? errors) => errors is null && !rounds ? null
+            : [.. values.Select((v, i) => Math.Abs((errors?[i] ?? 0) * slope[i]) + rounding * Math.Abs(v))];
         return new(values, Errors(dy.Bounds), Errors(dy.Ceilings));
     }
 

@@ -8,8 +8,8 @@ internal static class TailReference
 {
     private const double U = BoundedSum.UnitRoundoff;
 
-    // The roundings of a smooth activation or its derivative.
-    private const int Roundings = 8;
+    /// <summary>The roundings of a smooth activation or its derivative.</summary>
+    public const int Roundings = 8;
 
     /// <summary>Applies a fused node.</summary>
     /// <param name="before">The node before it in the operation.</param>
@@ -24,6 +24,7 @@ internal static class TailReference
             Add => KnownTensor.SumOf([x, .. node.Inputs.Where(input => input != before)
                 .Select(valueOf).Select(KnownTensor.Copied)]),
             FusableActivation activation => Activated(activation, x),
+            InputActivation activation => ActivatedBySlope(activation, x),
             Pool2d pool => Pooled(pool, x, n, before.Shape),
             var layer => throw NotKnown(layer!),
         };
@@ -45,28 +46,31 @@ internal static class TailReference
     /// <summary>Returns dy·f′(y).</summary>
     public static KnownTensor Derivative(FusableActivation activation, float[] y, float[] dy)
     {
-        double[] dx = SlopeTimes(activation, y, dy);
+        double[] dx = SlopeTimes(activation, Array.ConvertAll(y, v => (double)v), dy);
         if (activation.Accuracy == Accuracy.Moves)
             return KnownTensor.Exact(dx);
         double[] bounds = Array.ConvertAll(dx, v => Roundings * U * Math.Abs(v));
         return new(dx, bounds, bounds);
     }
 
-    /// <summary>Returns dy·f′(y), not rounded.</summary>
-    public static double[] SlopeTimes(FusableActivation activation, float[] y, float[] dy)
+    /// <summary>Returns dy·f′, not rounded.</summary>
+    /// <param name="activation">The activation.</param>
+    /// <param name="known">What its slope is a function of: its output, or its input if it reads that.</param>
+    /// <param name="dy">The gradient of its output.</param>
+    public static double[] SlopeTimes(Layer activation, double[] known, float[] dy)
     {
-        Shape shape = Shape.Vector(y.Length);
+        Shape shape = Shape.Vector(known.Length);
         var memory = new NodeMemory<double>
         {
             Name = activation.Kind,
             Reads = activation.BackwardReads,
             XShapes = [shape],
             YShape = shape,
-            X = [Memory<double>.Empty],
-            Y = Array.ConvertAll(y, v => (double)v),
+            X = [known],
+            Y = known,
             W = [],
             DY = Array.ConvertAll(dy, v => (double)v),
-            DX = [new double[y.Length]],
+            DX = [new double[known.Length]],
         };
         new Frame<double>(memory, 1, training: true, 0, backward: true).RunBackward(activation);
         return memory.DX[0].ToArray();
@@ -125,6 +129,34 @@ internal static class TailReference
         return (weights, bias);
     }
 
+    /// <summary>Returns how far the gradients of a batch normalisation may be off because each element of dy may
+    /// be.</summary>
+    /// <remarks>
+    /// With x̂ = (x − μ)·s, s = 1/√(σ² + ε) and M values per channel: Δdβ = Σ Δdy, Δdγ = Σ Δdy·|x̂|, and
+    /// Δdx = |γ|s·(Δdy + Δdβ/M + |x̂|·Δdγ/M).
+    /// </remarks>
+    public static (double[] DX, double[][] DW) Doubt(LayerValues<float> norm, double[] dy)
+    {
+        Shape shape = norm.YShape;
+        double epsilon = ((BatchNorm2d)norm.Layer).Epsilon;
+        float[]? scale = norm.Specs.Index().Where(spec => spec.Item.Role == ParameterRole.Scale)
+            .Select(spec => norm.W[spec.Index]).SingleOrDefault();
+        double[] dx = new double[dy.Length], ofScale = new double[shape.C], ofShift = new double[shape.C];
+        for (int c = 0; c < shape.C; c++)
+        {
+            int[] at = [.. Enumerable.Range(0, norm.N)
+                .SelectMany(n => Enumerable.Range((n * shape.C + c) * shape.Area, shape.Area))];
+            double mean = at.Average(i => (double)norm.X[0][i]);
+            double s = 1 / Math.Sqrt(at.Average(i => (norm.X[0][i] - mean) * (norm.X[0][i] - mean)) + epsilon);
+            double Normal(int i) => Math.Abs(norm.X[0][i] - mean) * s;
+            (ofShift[c], ofScale[c]) = (at.Sum(i => dy[i]), at.Sum(i => dy[i] * Normal(i)));
+            foreach (int i in at)
+                dx[i] = Math.Abs(scale?[c] ?? 1) * s
+                    * (dy[i] + (ofShift[c] + Normal(i) * ofScale[c]) / at.Length);
+        }
+        return (dx, [.. norm.Specs.Select(spec => spec.Role == ParameterRole.Scale ? ofScale : ofShift)]);
+    }
+
     private static int Bits(int count) => 32 - int.LeadingZeroCount(Math.Max(1, count - 1));
 
     // The activation never decreases, so its values at the ends of the interval bound its error.
@@ -147,6 +179,17 @@ internal static class TailReference
                 result[i] = Math.Max(high[i] - y[i], y[i] - low[i]) + roundings * U * Math.Abs(y[i]);
             return result;
         }
+        return new(y, Errors(x.Bounds), Errors(x.Ceilings));
+    }
+
+    // The slope of no fused activation exceeds 3/2, and |f(x)| does not exceed |x|.
+    private static KnownTensor ActivatedBySlope(InputActivation activation, KnownTensor x)
+    {
+        const double MostSlope = 1.5;
+        double[] y = new LayerRun<double>(new LayerValues<double>(activation, [Shape.Vector(x.Values.Length)], 1,
+            [x.Values], [], [], 0, 0, 0), backward: false).Y;
+        double[] Errors(double[]? errors)
+            => [.. x.Values.Select((value, i) => MostSlope * (errors?[i] ?? 0) + Roundings * U * Math.Abs(value))];
         return new(y, Errors(x.Bounds), Errors(x.Ceilings));
     }
 

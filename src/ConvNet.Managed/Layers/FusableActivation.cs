@@ -5,7 +5,7 @@ namespace ConvNet;
 /// <remarks>
 /// Backward: dx = f′·dy, computed from y alone. A backend can therefore apply the activation as part of the layer
 /// before it, which then keeps only y, and behind a max pool it can compute f′ from the pooled values. y and dx have
-/// the shape of x. A NaN stays a NaN, and the derivative there is 1.
+/// the shape of x. A NaN stays a NaN.
 /// </remarks>
 public abstract record FusableActivation : Layer
 {

@@ -17,7 +17,7 @@ internal static unsafe partial class Convnet
     public const int CN_MOST_MAXIMUM = Limits.NativeMaximum;
     public const int CN_NO_WINNER = 255;
     public const int CN_MOST_STATES = 4;
-    public const int CN_ACTIVATIONS = 6;
+    public const int CN_ACTIVATIONS = 17;
     public const int CN_ALGORITHMS = 3;
     public const int CN_SUM_RUN = 4096;
 

@@ -44,15 +44,34 @@ internal enum cn_activation_kind
     CN_LEAKY_RELU = 3,
     CN_GELU = 4,
     CN_GELU_TANH = 5,
+    CN_CLIP = 6,
+    CN_ELU = 7,
+    CN_CELU = 8,
+    CN_SELU = 9,
+    CN_SIGMOID = 10,
+    CN_TANH = 11,
+    CN_HARD_SIGMOID = 12,
+    CN_SILU = 13,
+    CN_MISH = 14,
+    CN_HARD_SWISH = 15,
+    CN_SOFTPLUS = 16,
 }
 
-internal record struct cn_activation(cn_activation_kind kind, float slope = 0)
+internal record struct cn_activation(cn_activation_kind kind, float slope = 0, float a = 0, float b = 0)
 {
-    public float reserved0, reserved1;
+    /// <summary>Whether other kernels can apply the activation: f(0) = 0, which leaves zero lanes zero. False for the
+    /// identity.</summary>
+    public readonly bool IsFusable => kind switch
+    {
+        cn_activation_kind.CN_IDENTITY or cn_activation_kind.CN_SIGMOID or cn_activation_kind.CN_HARD_SIGMOID
+            or cn_activation_kind.CN_SOFTPLUS => false,
+        cn_activation_kind.CN_CLIP => a <= 0 && b >= 0,
+        _ => true,
+    };
 
-    /// <summary>Whether other kernels can apply the activation: its slope is a function of its output.</summary>
-    public readonly bool IsFusable => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6
-        or cn_activation_kind.CN_LEAKY_RELU;
+    /// <summary>Whether the slope is computed from the input and not from the output.</summary>
+    public readonly bool NeedsInput => kind is cn_activation_kind.CN_GELU or cn_activation_kind.CN_GELU_TANH
+        or >= cn_activation_kind.CN_SILU;
 
     /// <summary>Whether the slope is 0 or 1, so that the winners of a max pool can account for it.</summary>
     public readonly bool IsGate => kind is cn_activation_kind.CN_RELU or cn_activation_kind.CN_RELU6;

@@ -143,7 +143,7 @@ internal static class Fusion
             Value x = values[node.Inputs[0].Index];
             if (node.Layer is Flatten or Reshape || node.Layer is RandomDrop && pass.Kind != PassKind.Training)
                 values[node.Index] = x;
-            else if (pass.Fuse && Fuse(node, x, pass.Kind))
+            else if (pass.Fuse && Fuse(node, x, pass))
                 values[node.Index] = x;
             else if (pass.Fuse && FuseSum(node, values) is { } sum)
             {
@@ -189,7 +189,8 @@ internal static class Fusion
     // is applied at the output of the pool. The output of a max pool is the value of the winner, which determines the
     // slope. But if windows overlap, a pixel's gradient is a sum, and only 0 and 1 distribute over it without rounding.
     private static bool Commutes(cn_activation activation, PoolKernel pool)
-        => pool.Kind == cn_pool_kind.CN_POOL_MAX && (activation.IsGate || !pool.Overlaps);
+        => pool.Kind == cn_pool_kind.CN_POOL_MAX && !activation.NeedsInput
+        && (activation.IsGate || !pool.Overlaps);
 
     // Returns whether the backward pass of the pool works without its input: either the winners are stored and the
     // slope of an activation before the pool can be applied after it, or the pool is an average without an activation
@@ -225,7 +226,12 @@ internal static class Fusion
         return null;
     }
 
-    private static bool Fuse(Node node, Value x, PassKind kind)
+    // A slope that is computed from the input of the activation needs it in the backward pass. Only a batch
+    // normalisation has it then: it recomputes its output from its own input.
+    private static bool KeepsItsInput(Operation operation, PassSpec pass) => pass.Kind != PassKind.Training
+        || operation is { Node.Layer: BatchNorm2d, Sums: false } && !pass.Frozen.Contains(operation.Node);
+
+    private static bool Fuse(Node node, Value x, PassSpec pass)
     {
         if (x.Producer is not { Pool: null } producer || !AloneReads(node, 0, x))
             return false;
@@ -233,16 +239,17 @@ internal static class Fusion
         {
             case MaxPool2d or AvgPool2d when producer is { Node.Layer: Conv2d, Sums: false }
                 && LoweringTable.PoolOf(node) is { IsFusable: true }
-                && (kind != PassKind.Training || PoolsBack(node, producer)):
+                && (pass.Kind != PassKind.Training || PoolsBack(node, producer)):
                 producer.Pool = node;
                 producer.Absorb(node);
                 return true;
-            case FusableActivation when LoweringTable.ActivationOf(node) is { IsFusable: true } activation
-                && producer is { Activation.IsFusable: false, Node.Layer: Conv2d or Linear or BatchNorm2d or Add }:
+            case not null when LoweringTable.ActivationOf(node) is { IsFusable: true } activation
+                && producer is { Activation.IsFusable: false, Node.Layer: Conv2d or Linear or BatchNorm2d or Add }
+                && (!activation.NeedsInput || KeepsItsInput(producer, pass)):
                 producer.Activation = producer.Slope = activation;
                 producer.Absorb(node);
                 return true;
-            case BatchNorm2d when kind == PassKind.Inference
+            case BatchNorm2d when pass.Kind == PassKind.Inference
                 && producer is { Node.Layer: Conv2d, Norm: null, Sums: false, Activation.IsFusable: false }:
                 producer.Norm = node;
                 producer.Absorb(node);

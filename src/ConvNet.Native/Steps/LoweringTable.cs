@@ -51,6 +51,17 @@ internal static class LoweringTable
         LeakyRelu layer => new cn_activation(cn_activation_kind.CN_LEAKY_RELU, layer.NegativeSlope),
         Gelu { Approximate: GeluApproximation.None } => new cn_activation(cn_activation_kind.CN_GELU),
         Gelu => new cn_activation(cn_activation_kind.CN_GELU_TANH),
+        Clip layer => new cn_activation(cn_activation_kind.CN_CLIP, a: layer.Min, b: layer.Max),
+        Elu layer => new cn_activation(cn_activation_kind.CN_ELU, a: layer.Alpha),
+        Celu layer => new cn_activation(cn_activation_kind.CN_CELU, a: layer.Alpha),
+        Selu => new cn_activation(cn_activation_kind.CN_SELU),
+        Sigmoid => new cn_activation(cn_activation_kind.CN_SIGMOID),
+        Tanh => new cn_activation(cn_activation_kind.CN_TANH),
+        HardSigmoid => new cn_activation(cn_activation_kind.CN_HARD_SIGMOID),
+        Silu => new cn_activation(cn_activation_kind.CN_SILU),
+        Mish => new cn_activation(cn_activation_kind.CN_MISH),
+        HardSwish => new cn_activation(cn_activation_kind.CN_HARD_SWISH),
+        Softplus layer => new cn_activation(cn_activation_kind.CN_SOFTPLUS, a: layer.Beta, b: layer.Threshold),
         _ => default,
     };
 

@@ -72,6 +72,20 @@ public sealed class PlanTests
             "at the output; backward-data and the batch normalisation apply the others");
     }
 
+    // Their slopes need the input of the activation, which only a batch normalisation has in the backward pass.
+    [TestCaseSource(nameof(ActivationsOfInputs))]
+    public void AnActivationOfItsInputIsFusedBehindABatchNormAndInInference(InputActivation activation)
+    {
+        Graph graph = Sequential.Of(new Shape(3, 9, 9), new Conv2d(16, 3), new BatchNorm2d(), activation,
+            new Conv2d(16, 3), activation, new Flatten(), new Linear(5));
+        using NativePlan net = Compile(graph);
+        Assert.That(net.Training.ForwardSteps.OfType<ActivationForward>().Count(), Is.EqualTo(1));
+        Assert.That(net.Training.BackwardSteps.OfType<ActivationBackward>().Count(), Is.EqualTo(1));
+        Assert.That(net.Inference.ForwardSteps.OfType<ActivationForward>(), Is.Empty);
+        using NativeBackend fused = new(), unfused = new() { Fuse = false };
+        Assert.That(NativeRun.TrainTwoSteps(graph, 3, fused), Is.EqualTo(NativeRun.TrainTwoSteps(graph, 3, unfused)));
+    }
+
     // A pixel in several windows receives a sum of gradients, and a sum of rounded products is not the rounded product
     // of the sum. The slopes of ReLU and ReLU6 do not round.
     [TestCase(2, true)]
@@ -83,7 +97,7 @@ public sealed class PlanTests
             using NativePlan net = Compile(
                 Sequential.Of(new Shape(1, 8, 8), new Conv2d(6, 3, padding: 1), activation, new MaxPool2d(2, stride)));
             Assert.That(net.Training.ForwardSteps.OfType<PoolForward>().Any(),
-                Is.EqualTo(activation is LeakyRelu && !fused), $"{activation}");
+                Is.EqualTo(activation is not (Relu or Relu6) && !fused), $"{activation}");
         }
     }
 
@@ -253,7 +267,14 @@ public sealed class PlanTests
 
     private static IEnumerable<FusableActivation> Activations => LayerSet.BuiltIn.Declarations
         .SelectMany(declaration => declaration.Examples).Select(example => example.Layer).OfType<FusableActivation>()
-        .Where(layer => layer is Relu or Relu6 or LeakyRelu).Distinct();
+        .Where(layer => IsFusable(layer)).DistinctBy(layer => layer.GetType());
+
+    private static IEnumerable<InputActivation> ActivationsOfInputs => LayerSet.BuiltIn.Declarations
+        .SelectMany(declaration => declaration.Examples).Select(example => example.Layer).OfType<InputActivation>()
+        .Where(layer => IsFusable(layer)).DistinctBy(layer => layer.GetType());
+
+    private static bool IsFusable(Layer activation)
+        => LoweringTable.ActivationOf(Sequential.Of(new Shape(1, 1, 1), activation).Output).IsFusable;
 
     private static string Kind(Step step) => step.GetType().Name;
 
