@@ -151,13 +151,13 @@ internal abstract class GroupOptimizer : optim.Optimizer
 
     /// <summary>Returns Adam, which adds the weight decay to the gradient.</summary>
     public static GroupOptimizer Adam(IReadOnlyList<OptimizerGroup> groups, Adam rule)
-        => new Scripted("adam", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate, group.WeightDecay,
-            rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
+        => new Scripted("adam", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate,
+            group.WeightDecay, rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
 
     /// <summary>Returns AdamW, which applies the weight decay separately from the gradient.</summary>
     public static GroupOptimizer AdamW(IReadOnlyList<OptimizerGroup> groups, AdamW rule)
-        => new Scripted("adamw", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate, group.WeightDecay,
-            rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
+        => new Scripted("adamw", groups, [0, 1, rule.AmsGrad ? 2 : -1], group => [group.Step, group.LearningRate,
+            group.WeightDecay, rule.Beta1, rule.Beta2, rule.Epsilon, rule.AmsGrad]);
 
     /// <summary>Returns Adam with Nesterov momentum.</summary>
     public static GroupOptimizer NAdam(IReadOnlyList<OptimizerGroup> groups, NAdam rule)

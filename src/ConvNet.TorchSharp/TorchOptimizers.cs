@@ -17,7 +17,8 @@ internal static class TorchOptimizers
     public delegate GroupOptimizer Maker(IReadOnlyList<OptimizerGroup> groups);
 
     /// <summary>Returns whether torch has an optimiser with this rule. Any other rule runs in C#.</summary>
-    public static bool HasKernel(Optimizer optimizer) => optimizer is Sgd or Adam or AdamW or NAdam or RmsProp or Adagrad;
+    public static bool HasKernel(Optimizer optimizer)
+        => optimizer is Sgd or Adam or AdamW or NAdam or RmsProp or Adagrad;
 
     /// <summary>Returns the factory of the optimiser with this rule: torch's own, or one in C#.</summary>
     public static Maker Of(Optimizer optimizer) => optimizer switch

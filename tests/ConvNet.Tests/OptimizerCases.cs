@@ -55,8 +55,9 @@ internal static class OptimizerCases
         OptimizerCase.Elementwise("nadam", new NAdam(epsilon: 1e-4, weightDecay: 1e-4f), 1e-3f, 2,
             NAdam(0.004, 1e-4)),
         OptimizerCase.Elementwise("nadam, decoupled", new NAdam(weightDecay: 0.01f, momentumDecay: 0.01,
-            decoupledWeightDecay: true), 1e-3f, 2, (step, g, w, state) => NAdam(0.01, 1e-8)(step with { WeightDecay = 0 }, g,
-                w * Bounded.Of(1 - ((double)step.LearningRate * step.WeightDecay)), state)),
+            decoupledWeightDecay: true), 1e-3f, 2, (step, g, w, state) => NAdam(0.01, 1e-8)(
+                step with { WeightDecay = 0 }, g, w * Bounded.Of(1 - ((double)step.LearningRate * step.WeightDecay)),
+                state)),
         OptimizerCase.Elementwise("rmsprop", new RmsProp(), 1e-3f, 1, RmsProp(0.99, 0, false)),
         OptimizerCase.Elementwise("rmsprop with momentum", new RmsProp(0.9, 1e-3, 1e-3f, 0.5f), 1e-3f, 2,
             RmsProp(0.9, 0.5f, false, 1e-3)),
@@ -74,8 +75,12 @@ internal static class OptimizerCases
         {
             TorchHasIt = false,
         },
-        new("lookahead, sgd", new Lookahead(new Sgd(0.9f, 1e-3f), 5, 0.75f), 0.01f, 2, Lookahead(0.75f, (step, g, w, state)
-            => Each(w, i => Sgd(0.9f, false)(step, g[i], w[i], state[0].AsSpan(i, 1))))) { TorchHasIt = false },
+        new("lookahead, sgd", new Lookahead(new Sgd(0.9f, 1e-3f), 5, 0.75f), 0.01f, 2,
+            Lookahead(0.75f, (step, g, w, state) => Each(w, i => Sgd(0.9f, false)(step, g[i], w[i],
+                state[0].AsSpan(i, 1)))))
+        {
+            TorchHasIt = false,
+        },
         new("lookahead, lamb", new Lookahead(new Lamb(0.9, 0.99, 1e-6, 0.01f)), 1e-3f, 3, Lookahead(0.5f, Lamb))
         {
             TorchHasIt = false,

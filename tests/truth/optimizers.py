@@ -98,8 +98,8 @@ def adam_direction(step, g, state, beta1, beta2, epsilon):
     return m / (1 - beta1**step) / (numpy.sqrt(v / (1 - beta2**step)) + epsilon)
 
 
-# Dozat, "Incorporating Nesterov momentum into Adam", as documented by PyTorch. PyTorch 1.13 itself multiplies the product
-# of the next step by the momentum of the current step twice.
+# Dozat, "Incorporating Nesterov momentum into Adam", as documented by PyTorch. PyTorch 1.13 itself multiplies the
+# product of the next step by the momentum of the current step twice.
 def nadam(beta1, beta2, epsilon, momentum_decay, decoupled=False):
     @own
     def rule(name, step, rate, decay, w, g, state):
@@ -218,8 +218,8 @@ run("amsgrad", {"optimizer": "adam", "amsGrad": True}, of(optim.Adam, amsgrad=Tr
 run("adamw", {"optimizer": "adamw"}, of(optim.AdamW), 1e-3, 0.1)
 run("adamw, amsgrad", {"optimizer": "adamw", "amsGrad": True}, of(optim.AdamW, amsgrad=True), 1e-3, 0.1)
 run("nadam", {"optimizer": "nadam"}, nadam(0.9, 0.999, 1e-8, 0.004), 3e-4)
-run("nadam, decoupled", {"optimizer": "nadam", "decoupledWeightDecay": True}, nadam(0.9, 0.999, 1e-8, 0.004, True), 3e-4,
-    0.1)
+run("nadam, decoupled", {"optimizer": "nadam", "decoupledWeightDecay": True}, nadam(0.9, 0.999, 1e-8, 0.004, True),
+    3e-4, 0.1)
 run("nadam with decay", {"optimizer": "nadam", "beta1": 0.8, "beta2": 0.99, "epsilon": 1e-4, "momentumDecay": 0.01},
     nadam(0.8, 0.99, 1e-4, 0.01), 3e-4, 1e-2)
 run("rmsprop", {"optimizer": "rmsprop"}, of(optim.RMSprop), 1e-4)

@@ -73,8 +73,8 @@ by_step("three in a row", {"schedule": "sequential", "milestones": [50, 130], **
     lambda o: lr.SequentialLR(o, [lr.LinearLR(o, 0.1, 1.0, 50), lr.ExponentialLR(o, 0.98), lr.StepLR(o, 40)],
         [50, 130]))
 
-losses = [1.0, 0.9, 0.9, 0.95, 0.8, 0.7999, 0.79, 0.81, 0.82, 0.8, 0.9, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.5, 0.5, 0.5,
-    0.5, 0.5, 0.6, 0.6, 0.6, 0.49, 0.48, 0.48, 0.48, 0.48]
+losses = [1.0, 0.9, 0.9, 0.95, 0.8, 0.7999, 0.79, 0.81, 0.82, 0.8, 0.9, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.5, 0.5,
+    0.5, 0.5, 0.5, 0.6, 0.6, 0.6, 0.49, 0.48, 0.48, 0.48, 0.48]
 accuracies = [round(1 - loss, 4) for loss in losses]
 by_epoch("plateau", {"schedule": "plateau", "patience": 2}, lambda o: lr.ReduceLROnPlateau(o, patience=2), losses)
 by_epoch("plateau with a cooldown", {"schedule": "plateau", "patience": 1, "cooldown": 3, "factor": 0.5,

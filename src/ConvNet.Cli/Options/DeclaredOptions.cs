@@ -79,7 +79,9 @@ internal sealed class DeclaredOptions<T>
     /// <summary>Throws if a command gives an attribute although it names no kind.</summary>
     public void CheckNone(ParseResult command)
     {
-        if (_options.FirstOrDefault(each => Given(command, each.Attribute, each.Option) is not null).Option is { } option)
+        Option? option = _options
+            .FirstOrDefault(each => Given(command, each.Attribute, each.Option) is not null).Option;
+        if (option is not null)
             throw new ArgumentException($"{option.Name} is an option of {Words(Having(NameOf(option))
                 .Select(kind => $"{_kind.Name} {kind.Kind}"))}. Add it, or omit {option.Name}.");
     }

@@ -89,7 +89,8 @@ internal sealed class OptimizerOptions
         Optimizer rule = around?.Inner ?? optimizer;
         return [.. _optimizer.Facts(rule, rule.Declaration!).Prepend((LearningRateName, Invariant($"{learningRate}"))),
             .. around is null ? []
-                : ((string, string)[])[(LookaheadName, $"{around.K}"), (_lookaheadAlpha.Name, Invariant($"{around.Alpha}"))]];
+                : ((string, string)[])[(LookaheadName, $"{around.K}"),
+                    (_lookaheadAlpha.Name, Invariant($"{around.Alpha}"))]];
     }
 
     private OptimizerDeclaration KindOf(ParseResult command) => (OptimizerDeclaration)_optimizer.KindOf(command)!;

@@ -326,8 +326,8 @@ internal sealed class TrainVerb : Verb
             _average.CheckNone(command);
         WeightAveraging? averaging = kind is null ? null : _average.Of(command, null, kind);
         return goesOn is null || averaging == goesOn.Options.Averaging ? averaging : throw new ArgumentException(
-            $"The saved training has another averaging than {_average.Kind.Name} and its options. Omit them, or start a "
-            + "new training with --weights.");
+            $"The saved training has another averaging than {_average.Kind.Name} and its options. Omit them, or start "
+            + "a new training with --weights.");
     }
 
     private ulong Seed(ParseResult command, SavedTraining? goesOn) => goesOn is null || IsGiven(command, _seed)

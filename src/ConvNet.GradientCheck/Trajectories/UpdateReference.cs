@@ -4,9 +4,9 @@ namespace ConvNet.GradientChecking;
 /// for each value.</summary>
 /// <remarks>
 /// The rule itself is run, over <see cref="RunningError"/>. A value whose bound is lost, at a branch that the errors
-/// leave open, is left out. A rule that declares an error of its own (<see cref="Optimizer.NormwiseError"/>) is run in double
-/// precision instead. Of a large parameter of an elementwise rule, the first and the last values are followed and
-/// a sample of those between.
+/// leave open, is left out. A rule that declares an error of its own (<see cref="Optimizer.NormwiseError"/>) is run in
+/// double precision instead. Of a large parameter of an elementwise rule, the first and the last values are followed
+/// and a sample of those between.
 /// </remarks>
 internal sealed class UpdateReference
 {

@@ -89,8 +89,8 @@ public abstract record Layer
     /// <summary>Whether inference computes anything; if not, the output is the input.</summary>
     internal virtual bool RunsInInference => true;
 
-    /// <summary>The weight of a batch in the running statistics of the layer, in (0, 1]; null if it keeps none, or averages
-    /// of all batches.</summary>
+    /// <summary>The weight of a batch in the running statistics of the layer, in (0, 1]; null if it keeps none, or
+    /// averages of all batches.</summary>
     public virtual float? StatisticsMomentum => null;
 
     /// <summary>Whether the output is the unchanged memory of the input, possibly with another shape.</summary>

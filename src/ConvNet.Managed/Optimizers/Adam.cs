@@ -6,8 +6,8 @@ namespace ConvNet;
 /// Adam: g ← g + λw; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − α·m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
 /// v̂ = v / (1 − β₂ᵗ) at step t.
 /// </summary>
-/// <remarks>With AMSGrad, v̂ = max(v₁ … v_t) / (1 − β₂ᵗ). This is PyTorch's formulation. Sources: Kingma and Ba, ICLR 2015;
-/// AMSGrad: Reddi, Kale and Kumar, ICLR 2018.</remarks>
+/// <remarks>With AMSGrad, v̂ = max(v₁ … v_t) / (1 − β₂ᵗ). This is PyTorch's formulation. Sources: Kingma and Ba, ICLR
+/// 2015; AMSGrad: Reddi, Kale and Kumar, ICLR 2018.</remarks>
 public sealed record Adam : ElementwiseOptimizer
 {
     private static readonly AttributeDeclaration<double>
@@ -66,7 +66,8 @@ public sealed record Adam : ElementwiseOptimizer
 
     /// <inheritdoc/>
     public override void Update<T>(in UpdateContext context, ReadOnlySpan<T> g, Span<T> w, StateSpans<T> state)
-        => new AdamRule(Beta1, Beta2, Epsilon, AmsGrad).Move(context, T.CreateChecked(context.WeightDecay), g, w, state);
+        => new AdamRule(Beta1, Beta2, Epsilon, AmsGrad)
+            .Move(context, T.CreateChecked(context.WeightDecay), g, w, state);
 }
 
 /// <summary>The update rule that Adam and AdamW share.</summary>

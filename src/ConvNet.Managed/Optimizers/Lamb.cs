@@ -5,8 +5,8 @@ namespace ConvNet;
 /// w ← w − α·(‖w‖ / ‖u‖)·u for each parameter, with m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) at step t.
 /// </summary>
 /// <remarks>
-/// ‖·‖ is the Euclidean norm of all values of the parameter; the ratio is 1 if a norm is 0. The norm of the weights is not
-/// clipped: φ(z) = z. Scales and biases are usually put in a group without weight decay. PyTorch does not have this
+/// ‖·‖ is the Euclidean norm of all values of the parameter; the ratio is 1 if a norm is 0. The norm of the weights is
+/// not clipped: φ(z) = z. Scales and biases are usually put in a group without weight decay. PyTorch does not have this
 /// optimiser. Source: You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020,
 /// algorithm 2.
 /// </remarks>

@@ -3,12 +3,12 @@ using System.Numerics.Tensors;
 
 namespace ConvNet;
 
-/// <summary>Lookahead around another optimiser: after every k steps, the weights go back to a fraction of the way they have
-/// come: φ ← φ + a(w − φ); w ← φ. φ are the slow weights, which start as w.</summary>
+/// <summary>Lookahead around another optimiser: after every k steps, the weights go back to a fraction of the way they
+/// have come: φ ← φ + a(w − φ); w ← φ. φ are the slow weights, which start as w.</summary>
 /// <remarks>
 /// The state of a value is that of the inner optimiser and <c>displacement</c>, w − φ, which is zero at first like all
-/// state; the slow weights are φ = w − displacement. Groups of the inner optimiser become those of this one. A backend runs
-/// the inner rule in C#. Source: Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019.
+/// state; the slow weights are φ = w − displacement. Groups of the inner optimiser become those of this one. A backend
+/// runs the inner rule in C#. Source: Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019.
 /// </remarks>
 public sealed record Lookahead : Optimizer
 {

@@ -10,19 +10,19 @@ namespace ConvNet;
 /// <remarks>
 /// The rule is for matrices: weights with at least two rows and two columns. A filter of out × in × kh × kw counts as
 /// a matrix of out rows and in·kh·kw columns. O starts with X = d / max(‖d‖, ε), where ‖·‖ is the Frobenius norm, and
-/// repeats X ← aX + (bA + cA²)X with A = XXᵀ and (a, b, c) = (3.4445, −4.7750, 2.0315); the singular values come near 1,
-/// to about 0.7 to 1.2. s = 0.2·√max(rows, columns), which gives an update the size that it has with
+/// repeats X ← aX + (bA + cA²)X with A = XXᵀ and (a, b, c) = (3.4445, −4.7750, 2.0315); the singular values come near
+/// 1, to about 0.7 to 1.2. s = 0.2·√max(rows, columns), which gives an update the size that it has with
 /// <see cref="AdamW"/>, so that both can share a learning rate; or s = √max(1, rows / columns).
 /// <para>
-/// Biases, scales, other vectors, and parameters of a group with <see cref="ParameterGroup.Fallback"/> are updated by the
-/// rule of <see cref="AdamW"/> with β₁, β₂ and its ε of 10⁻⁸; <c>momentum_buffer</c> is then its mean of the gradients.
-/// First and last layers usually belong to such a group.
+/// Biases, scales, other vectors, and parameters of a group with <see cref="ParameterGroup.Fallback"/> are updated by
+/// the rule of <see cref="AdamW"/> with β₁, β₂ and its ε of 10⁻⁸; <c>momentum_buffer</c> is then its mean of the
+/// gradients. First and last layers usually belong to such a group.
 /// </para>
 /// <para>
-/// PyTorch's Muon has the same options and formula, but refuses everything but matrices, and its default is the other s.
-/// It computes the iterations in bfloat16, while they have the precision of the backend here. Sources: Jordan et al.,
-/// "Muon: an optimizer for hidden layers in neural networks", 2024; s: Liu et al., "Muon is scalable for LLM training",
-/// arXiv:2502.16982, 2025.
+/// PyTorch's Muon has the same options and formula, but refuses everything but matrices, and its default is the other
+/// s. It computes the iterations in bfloat16, while they have the precision of the backend here. Sources: Jordan et
+/// al., "Muon: an optimizer for hidden layers in neural networks", 2024; s: Liu et al., "Muon is scalable for LLM
+/// training", arXiv:2502.16982, 2025.
 /// </para>
 /// </remarks>
 public sealed record Muon : WholeParameterOptimizer
@@ -145,8 +145,8 @@ public sealed record Muon : WholeParameterOptimizer
 
     /// <inheritdoc/>
     /// <remarks>
-    /// A sum of n terms has an error of about u√n, relative to the norms of its factors. Each of the iterations has three
-    /// products of matrices, and multiplies an error of X by at most a, the slope of its polynomial at 0.
+    /// A sum of n terms has an error of about u√n, relative to the norms of its factors. Each of the iterations has
+    /// three products of matrices, and multiplies an error of X by at most a, the slope of its polynomial at 0.
     /// </remarks>
     internal override double? NormwiseError(in UpdateContext context, Parameter parameter)
         => context.Fallback || !IsMatrix(parameter) ? null

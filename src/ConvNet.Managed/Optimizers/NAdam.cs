@@ -7,8 +7,8 @@ namespace ConvNet;
 /// </summary>
 /// <remarks>
 /// With decoupled weight decay, w ← w·(1 − αλ) takes the place of the first line. This is PyTorch's formulation, except
-/// that PyTorch keeps Π_t as a state; here it follows from the number of the step. Source: Dozat, "Incorporating Nesterov
-/// momentum into Adam", ICLR workshop 2016.
+/// that PyTorch keeps Π_t as a state; here it follows from the number of the step. Source: Dozat, "Incorporating
+/// Nesterov momentum into Adam", ICLR workshop 2016.
 /// </remarks>
 public sealed record NAdam : ElementwiseOptimizer
 {

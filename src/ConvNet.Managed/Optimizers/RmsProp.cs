@@ -5,9 +5,9 @@ namespace ConvNet;
 /// </summary>
 /// <remarks>
 /// The centred form divides by √(v − a²) + ε, with the mean a ← ρa + (1 − ρ)g: an estimate of the standard deviation.
-/// This is PyTorch's formulation, in which ρ is called alpha. If rounding makes v − a² negative, it counts as 0 here; in
-/// PyTorch the update is then NaN. Sources: Hinton, "Neural networks for machine learning", lecture 6e, 2012; the centred
-/// form: Graves, arXiv:1308.0850, 2013.
+/// This is PyTorch's formulation, in which ρ is called alpha. If rounding makes v − a² negative, it counts as 0 here;
+/// in PyTorch the update is then NaN. Sources: Hinton, "Neural networks for machine learning", lecture 6e, 2012; the
+/// centred form: Graves, arXiv:1308.0850, 2013.
 /// </remarks>
 public sealed record RmsProp : ElementwiseOptimizer
 {

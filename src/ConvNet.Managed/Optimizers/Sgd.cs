@@ -2,8 +2,8 @@ namespace ConvNet;
 
 /// <summary>Stochastic gradient descent: g ← g + λw; v ← μv + (1 − τ)g; w ← w − αv, or w − α(g + μv) with
 /// Nesterov.</summary>
-/// <remarks>This is PyTorch's formulation; without momentum w ← w − αg. The dampening τ does not apply to the first step,
-/// v ← g. Source: Sutskever et al., ICML 2013.</remarks>
+/// <remarks>This is PyTorch's formulation; without momentum w ← w − αg. The dampening τ does not apply to the first
+/// step, v ← g. Source: Sutskever et al., ICML 2013.</remarks>
 public sealed record Sgd : ElementwiseOptimizer
 {
     private static readonly AttributeDeclaration<float>
@@ -31,8 +31,8 @@ public sealed record Sgd : ElementwiseOptimizer
     /// <param name="weightDecay">The weight decay λ, not negative.</param>
     /// <param name="nesterov">Whether to use Nesterov momentum; it requires a momentum greater than 0.</param>
     /// <param name="dampening">The dampening τ of the momentum, in [0, 1).</param>
-    /// <exception cref="ArgumentException">A value is out of range, Nesterov is used without momentum or with dampening,
-    /// or there is dampening without momentum.</exception>
+    /// <exception cref="ArgumentException">A value is out of range, Nesterov is used without momentum or with
+    /// dampening, or there is dampening without momentum.</exception>
     public Sgd(float momentum = 0f, float weightDecay = 0f, bool nesterov = false, float dampening = 0f)
         : base(weightDecay)
     {

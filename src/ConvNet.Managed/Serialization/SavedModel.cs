@@ -54,8 +54,8 @@ public sealed class SavedModel
     /// <param name="averages">The averages of the weights; required if the training averages them.</param>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
-    /// <exception cref="ArgumentException">The training spec of the executable differs from that of the training, or its
-    /// averages are missing.</exception>
+    /// <exception cref="ArgumentException">The training spec of the executable differs from that of the training, or
+    /// its averages are missing.</exception>
     /// <exception cref="NotSupportedException">
     /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
     /// file.
@@ -176,8 +176,9 @@ public sealed class SavedModel
         }
         HashSet<string> averages = training?.Options.Averaging is null ? []
             : [.. graph.Parameters.Select(AveragedWeights.NameOf)];
-        ILookup<bool, NamedTensor> tensors = header.Tensors.Select(entry => new NamedTensor(entry.Name, entry.Dimensions,
-            values[entry.Name])).ToLookup(tensor => averages.Contains(tensor.Name));
+        ILookup<bool, NamedTensor> tensors = header.Tensors
+            .Select(entry => new NamedTensor(entry.Name, entry.Dimensions, values[entry.Name]))
+            .ToLookup(tensor => averages.Contains(tensor.Name));
         TrainingState? state = training is null ? null
             : TrainingState.Of(header.Metadata, [.. tensors[false]], path);
         return new SavedModel(graph, normalization, training, state, values) { _averages = [.. tensors[true]] };
@@ -250,8 +251,8 @@ public sealed class SavedModel
         averages.Load(Training!.Progress.Averaged, _averages);
     }
 
-    /// <summary>Copies the averages of the weights into an executable of <see cref="Graph"/>, or of another graph with the
-    /// same parameters.</summary>
+    /// <summary>Copies the averages of the weights into an executable of <see cref="Graph"/>, or of another graph with
+    /// the same parameters.</summary>
     /// <exception cref="InvalidOperationException">The file contains no averages, or its training has not averaged
     /// yet.</exception>
     /// <inheritdoc cref="CopyTo" path="/exception"/>

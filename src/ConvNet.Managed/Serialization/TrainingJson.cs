@@ -30,18 +30,18 @@ public sealed record TrainingKinds
 /// <code>{ "format": "convnet-training", "version": 1, "batchSize": 32, "seed": 1, "keepGradients": false,
 ///   "inputGradient": false, "loss": { "loss": "softmax", "perPixel": false },
 ///   "optimizer": { "optimizer": "sgd", "momentum": 0.9, "weightDecay": 0.0001, "nesterov": false,
-///     "dampening": 0, "lookahead": { "k": 5, "alpha": 0.5 }, "groups": [{ "patterns": ["*.bias"], "learningRateFactor": 1, "weightDecay": 0 }] },
-///   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule": "cosine", "minimum": 0, "length": 0,
-///     "unit": "epochs" }, "averaging": { "averaging": "ema", "decay": 0.999, "every": 1, "statistics": true },
-///   "stopAtNonFiniteLoss": true,
+///     "dampening": 0, "lookahead": { "k": 5, "alpha": 0.5 }, "groups": [{ "patterns": ["*.bias"],
+/// "learningRateFactor": 1, "weightDecay": 0 }] },   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule":
+/// "cosine", "minimum": 0, "length": 0,     "unit": "epochs" }, "averaging": { "averaging": "ema", "decay": 0.999,
+/// "every": 1, "statistics": true },   "stopAtNonFiniteLoss": true,
 ///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
 ///     { "transform": "horizontalFlip", "probability": 0.5 }, { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
 ///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
 /// With several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A
-/// transform of one of several inputs has an "input". A schedule of several is { "schedule": "sequential", "milestones":
-/// [5], "unit": "epochs", "schedules": [...] }. The transform <c>normalization</c> stands for the normalisation
-/// of the saved model.
+/// transform of one of several inputs has an "input". A schedule of several is { "schedule": "sequential",
+/// "milestones": [5], "unit": "epochs", "schedules": [...] }. The transform <c>normalization</c> stands for the
+/// normalisation of the saved model.
 /// </remarks>
 internal static class TrainingJson
 {

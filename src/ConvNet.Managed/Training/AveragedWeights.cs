@@ -11,9 +11,9 @@ namespace ConvNet.Training;
 /// net.TrainStep(images, labels, learningRate);
 /// averages.Update();
 /// averages.CopyTo(inference);</code>
-/// The averages are float32 in the order of the parameters' dimensions, so that equal weights give equal averages on every
-/// backend. Parameters and, if the averaging asks for it, running means and variances are averaged; other buffers are
-/// those of the last average.
+/// The averages are float32 in the order of the parameters' dimensions, so that equal weights give equal averages on
+/// every backend. Parameters and, if the averaging asks for it, running means and variances are averaged; other buffers
+/// are those of the last average.
 /// </remarks>
 public sealed class AveragedWeights
 {
@@ -54,8 +54,8 @@ public sealed class AveragedWeights
     }
 
     /// <summary>Averages the current weights with those before.</summary>
-    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or a call of the executable
-    /// is in progress.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or a call of the
+    /// executable is in progress.</exception>
     /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
     public void Update()
     {
@@ -87,8 +87,8 @@ public sealed class AveragedWeights
     {
         ArgumentNullException.ThrowIfNull(executable);
         if (executable.Graph != _executable.Graph)
-            throw new ArgumentException("The executable was compiled from another graph. Averages can only be copied to "
-                + "executables of the same graph.", nameof(executable));
+            throw new ArgumentException("The executable was compiled from another graph. Averages can only be copied "
+                + "to executables of the same graph.", nameof(executable));
         if (Count == 0)
             throw new InvalidOperationException("The weights have not been averaged yet. Call Update first; a training "
                 + "with stochastic averaging begins with it late.");

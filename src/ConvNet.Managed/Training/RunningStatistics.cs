@@ -9,17 +9,17 @@ public static class RunningStatistics
     /// <summary>Estimates the running statistics of a network anew, for its current weights: each becomes the mean over
     /// all batches of a data set.</summary>
     /// <remarks>
-    /// The batches are those of the first epoch of the loader, with its transforms. Frozen layers keep their statistics.
-    /// The rest of the executable's state is unchanged, except that a pass in progress is discarded. PyTorch:
-    /// swa_utils.update_bn.
+    /// The batches are those of the first epoch of the loader, with its transforms. Frozen layers keep their
+    /// statistics. The rest of the executable's state is unchanged, except that a pass in progress is discarded.
+    /// PyTorch: swa_utils.update_bn.
     /// </remarks>
     /// <param name="executable">The network, compiled for training.</param>
     /// <param name="data">The loader.</param>
     /// <param name="cancellation">Cancels the estimate between two batches; the statistics are then unchanged.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="ArgumentException">The data does not match the network.</exception>
-    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, the network was compiled for
-    /// inference only, or a call of it is in progress.</exception>
+    /// <exception cref="InvalidOperationException">A trainable parameter has not been written, the network was compiled
+    /// for inference only, or a call of it is in progress.</exception>
     /// <exception cref="ObjectDisposedException">The network or its backend is disposed.</exception>
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
     /// <exception cref="OperationCanceledException">The estimate was cancelled.</exception>
@@ -95,7 +95,8 @@ public static class RunningStatistics
             executable.Read(parameter, _read);
             _count++;
             for (int i = 0; i < _mean.Length; i++)
-                _mean[i] = _weight is { } weight ? _mean[i] + (_read[i] / (double)weight - _mean[i]) / _count : _read[i];
+                _mean[i] = _weight is { } weight
+                    ? _mean[i] + (_read[i] / (double)weight - _mean[i]) / _count : _read[i];
         }
     }
 }

@@ -144,10 +144,11 @@ public sealed class Trainer
     {
         if ((Averages?.Count ?? 0) != Progress.Averaged)
             throw new ArgumentException(Averages is null
-                ? "The training averages its weights, but the options have no averaging. Continue with the options that "
-                    + "it was started with."
-                : Invariant($"The training has averaged its weights {Progress.Averaged:N0} times, but the averages were ")
-                    + Invariant($"made {Averages.Count:N0} times. Load the averages of the training first."), "from");
+                ? "The training averages its weights, but the options have no averaging. Continue with the options "
+                    + "that it was started with."
+                : Invariant($"The training has averaged its weights {Progress.Averaged:N0} times, but the averages ")
+                    + Invariant($"were made {Averages.Count:N0} times. Load the averages of ")
+                    + "the training first.", "from");
     }
 
     private void NoteTest(double? accuracy) => Progress = Progress with

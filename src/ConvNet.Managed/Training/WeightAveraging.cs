@@ -16,8 +16,8 @@ public abstract record WeightAveraging
     /// average.</summary>
     public virtual bool AveragesStatistics => false;
 
-    /// <summary>Whether a <see cref="Trainer"/> estimates the running statistics anew for the averaged weights at the end
-    /// of the training.</summary>
+    /// <summary>Whether a <see cref="Trainer"/> estimates the running statistics anew for the averaged weights at the
+    /// end of the training.</summary>
     public virtual bool ReestimatesStatistics => false;
 
     /// <summary>Returns whether the weights are averaged after a step.</summary>
@@ -44,9 +44,9 @@ public sealed record ExponentialAveraging : WeightAveraging
         "statistics", averaging => averaging.AveragesStatistics, true, summary: "Average running statistics too");
 
     /// <summary>The declaration for files and commands.</summary>
-    public static Declaration<WeightAveraging> Declared { get; } = new("ema", "exponential moving average of the weights",
-        [s_decay, s_every, s_statistics], values => new ExponentialAveraging(values.Get(s_decay), values.Get(s_every),
-            values.Get(s_statistics)));
+    public static Declaration<WeightAveraging> Declared { get; } = new("ema",
+        "exponential moving average of the weights", [s_decay, s_every, s_statistics],
+        values => new ExponentialAveraging(values.Get(s_decay), values.Get(s_every), values.Get(s_statistics)));
 
     /// <summary>Creates the averaging.</summary>
     /// <param name="decay">d, in [0, 1).</param>
@@ -81,9 +81,9 @@ public sealed record ExponentialAveraging : WeightAveraging
 /// <summary>Stochastic weight averaging (SWA): the mean of the weights at the ends of epochs, from a given part of the
 /// training on.</summary>
 /// <remarks>
-/// Running statistics are estimated anew for the averaged weights at the end of the training. The learning rate is usually
-/// constant from <see cref="Start"/> on. Source: Izmailov et al., "Averaging weights leads to wider optima and better
-/// generalization", UAI 2018. PyTorch: swa_utils.AveragedModel.
+/// Running statistics are estimated anew for the averaged weights at the end of the training. The learning rate is
+/// usually constant from <see cref="Start"/> on. Source: Izmailov et al., "Averaging weights leads to wider optima and
+/// better generalization", UAI 2018. PyTorch: swa_utils.AveragedModel.
 /// </remarks>
 public sealed record StochasticAveraging : WeightAveraging
 {

@@ -81,7 +81,8 @@ public sealed class UsageTests
             .IsRefusedWith("--optimizer is \"adma\"; it takes sgd, adam, adamw, nadam, "
                 + "rmsprop, adagrad, lion, lamb, lars or muon.", "Did you mean \"adam\"");
         CommandLine.Run("train", "--optimizer", "lars", "--beta1", "0.5").IsRefusedWith(
-            "--beta1 is an option of adam, adamw, nadam, lion, lamb and muon; lars has --momentum, --weight-decay, --trust-coefficient.");
+            "--beta1 is an option of adam, adamw, nadam, lion, lamb and muon; "
+            + "lars has --momentum, --weight-decay, --trust-coefficient.");
         CommandLine.Run("train", "--optimizer", "adam", "--epsilon", "0")
             .IsRefusedWith("--epsilon is \"0\"; it takes a finite number above 0, for example 1E-08.");
         CommandLine.Run("train", "--save", "--epochs", "3")

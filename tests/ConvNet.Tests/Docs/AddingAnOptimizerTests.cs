@@ -19,7 +19,8 @@ public sealed partial class AddingAnOptimizerTests
         IEnumerable<string> own = SourceFiles.With("Lars").Where(file
             => !file.StartsWith("tests/", StringComparison.Ordinal)
             || file.EndsWith("/OptimizerCases.cs", StringComparison.Ordinal));
-        Assert.That(listed, Is.EquivalentTo(own.Concat(torch).Append("tests/truth/optimizers.py")).And.Length.AtMost(6));
+        Assert.That(listed, Is.EquivalentTo(own.Concat(torch).Append("tests/truth/optimizers.py"))
+            .And.Length.AtMost(6));
     }
 
     [GeneratedRegex(@"^\| `([\w./]+)` \|", RegexOptions.Multiline)]

@@ -48,7 +48,8 @@ public sealed class ScheduleTests
             Throws.InstanceOf<ArgumentException>());
         Assert.That(() => new SequentialSchedule([new ConstantSchedule(), new CosineSchedule()], [1, 2]),
             Throws.ArgumentException.With.Message.Contains("2 schedules and 2 milestones"));
-        Assert.That(() => new StepSchedule(0), Throws.InstanceOf<ArgumentException>().With.Message.Contains("step: size 0"));
+        Assert.That(() => new StepSchedule(0), Throws.InstanceOf<ArgumentException>()
+            .With.Message.Contains("step: size 0"));
     }
 
     [Test]

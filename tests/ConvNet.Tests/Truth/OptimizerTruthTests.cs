@@ -4,7 +4,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Truth;
 
-/// <summary>Trajectories of a small network over 1,000 steps, against PyTorch's and against the papers' rules.</summary>
+/// <summary>Trajectories of a small network over 1,000 steps, against PyTorch's and against the papers'
+/// rules.</summary>
 [TestFixture]
 public sealed class OptimizerTruthTests
 {
@@ -66,8 +67,8 @@ public sealed class OptimizerTruthTests
 
     private static Optimizer OptimizerOf(TruthCase known)
     {
-        Optimizer optimizer = TrainingJson.ReadOptimizer(new JsonReader(known.Json.GetProperty("optimizer"), known.Name),
-            OptimizerSet.BuiltIn);
+        Optimizer optimizer = TrainingJson.ReadOptimizer(
+            new JsonReader(known.Json.GetProperty("optimizer"), known.Name), OptimizerSet.BuiltIn);
         ParameterGroup biases = new("*.bias") { LearningRateFactor = 0.5f, WeightDecay = 0 };
         return optimizer with { Groups = [biases, .. optimizer.Groups] };
     }
