@@ -103,12 +103,14 @@ internal sealed unsafe class NativePass : IDisposable
     public void Forward(BatchValues input, int n, long step, int firstSample)
         => Forward(0, input, new Run(_context, n, step, firstSample));
 
+    /// <summary>Returns the step that computes a loss.</summary>
+    /// <param name="index">The index of the objective.</param>
+    public LossStep LossStep(int index) => _plan.Losses[index];
+
     /// <summary>Computes a loss and its gradient.</summary>
     /// <param name="index">The index of the objective.</param>
     /// <param name="targets">The targets of the output.</param>
     /// <param name="n">The number of samples.</param>
-    public LossStep LossStep(int index) => _plan.Losses[index];
-
     public double Loss(int index, Targets targets, int n)
         => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets);
 

@@ -530,10 +530,6 @@ BODY(norm_value_gradient_items) {
 
 /* ---- The channels of each pixel -------------------------------------------------------------- */
 
-/* Pixels that are processed together, whose sums are in registers. */
-enum { PIXELS = 8 };
-#define EACH_PIXEL_PIECE(F) F(8) F(4) F(1)
-
 /* Consecutive pixels of a row: the offsets of the first one in the first plane of each tensor, and
  * its number in the batch. */
 typedef struct pixel_run {
@@ -549,7 +545,7 @@ static inline vec_mask lanes_in(const norm_job *job, int64_t block, int lane) {
 ALWAYS_INLINE void pixel_statistics(const norm_job *job, const pixel_run *run, int count) {
   const int64_t blocks = job->xv.planes;
   const float *x = job->x + run->x;
-  vec sum[PIXELS], centre[PIXELS];
+  vec sum[NORM_PIXELS], centre[NORM_PIXELS];
   for (int i = 0; i < count; i++) sum[i] = vec_zero();
   for (int64_t b = 0; b < blocks; b++)
     for (int lane = 0; lane < CN_BLOCK; lane += VEC)
@@ -582,7 +578,7 @@ ALWAYS_INLINE void normalise_pixels(const norm_job *job, const pixel_run *run, i
   const bool stream = stores_stream(&job->ov, job->n, STREAMED_FLOATS);
   vec p[ACTIVATION_PARAMETERS];
   load_parameters(job->activation, p);
-  vec mean[PIXELS], inverse[PIXELS];
+  vec mean[NORM_PIXELS], inverse[NORM_PIXELS];
   pixel_statistics(job, run, count);
   for (int i = 0; i < count; i++) {
     mean[i] = vec_set1(job->mean[run->number + i]);
@@ -611,8 +607,8 @@ ALWAYS_INLINE void normalise_pixels(const norm_job *job, const pixel_run *run, i
 ALWAYS_INLINE void pixel_gradients(const norm_job *job, const pixel_run *run, int count,
                                    int32_t kind, float *sums, float *products) {
   const vec channels = vec_set1((float)job->shape->c);
-  vec g_sum[PIXELS], product[PIXELS];
-  gradient_operands k[PIXELS];
+  vec g_sum[NORM_PIXELS], product[NORM_PIXELS];
+  gradient_operands k[NORM_PIXELS];
   for (int i = 0; i < count; i++) {
     k[i] = (gradient_operands){.mean = vec_set1(job->mean[run->number + i]),
                                .inverse = vec_set1(job->inverse_std[run->number + i]),
@@ -720,7 +716,7 @@ ALWAYS_INLINE void normalise_chunk(const norm_job *job, const chunk_range *range
 #define PIECE(count)                                                                               \
   for (; left >= (count); left -= (count), advance(&run, (count)))                                 \
     normalise_pixels(job, &run, (count), kind);
-    EACH_PIXEL_PIECE(PIECE)
+    EACH_NORM_PIECE(PIECE)
 #undef PIECE
     if (range->p == 0) zero_borders(job, &job->norm->y, row);
   }
@@ -751,7 +747,7 @@ ALWAYS_INLINE void differentiate_chunk(const norm_job *job, const chunk_range *r
 #define PIECE(count)                                                                               \
   for (; left >= (count); left -= (count), advance(&run, (count)))                                 \
     pixel_gradients(job, &run, (count), kind, sums, products);
-    EACH_PIXEL_PIECE(PIECE)
+    EACH_NORM_PIECE(PIECE)
 #undef PIECE
     if (range->p == 0 && job->out != NULL) zero_borders(job, &job->norm->dx, row);
   }

@@ -75,6 +75,10 @@ enum { ROW_PIXELS = 14 };
   F(2, __VA_ARGS__)                                                                                \
   F(1, __VA_ARGS__)
 
+/* Pixels whose channels are normalised together, with two sums of each in registers. */
+enum { NORM_PIXELS = 8 };
+#define EACH_NORM_PIECE(F) F(8) F(4) F(1)
+
 static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
 static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }
 static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }

@@ -61,6 +61,10 @@ enum { ROW_PIXELS = 14 };
   F(2, __VA_ARGS__)                                                                                \
   F(1, __VA_ARGS__)
 
+/* Pixels whose channels are normalised together, with two sums of each in registers. */
+enum { NORM_PIXELS = 8 };
+#define EACH_NORM_PIECE(F) F(8) F(4) F(1)
+
 static inline vec vec_zero(void) { return vdupq_n_f32(0.0f); }
 static inline vec vec_set1(float x) { return vdupq_n_f32(x); }
 static inline vec vec_load(const float *p) { return vld1q_f32(p); }

@@ -65,6 +65,10 @@ enum { SAMPLE_SUMS = 8 };
 enum { ROW_PIXELS = 4 };
 #define EACH_ROW_PIECE(F, ...) F(4, __VA_ARGS__) F(2, __VA_ARGS__) F(1, __VA_ARGS__)
 
+/* Pixels whose channels are normalised together, with two sums of each in registers. */
+enum { NORM_PIXELS = 1 };
+#define EACH_NORM_PIECE(F) F(1)
+
 #define EACH_LANE for (int i = 0; i < VEC; i++)
 
 static inline vec vec_set1(float x) {
