@@ -438,7 +438,7 @@ const kernel_case kernel_cases[] = {
     {.name = "softmax_backward", .body = softmax_backward},
     {.name = "lrn_forward", .body = lrn_forward},
     {.name = "lrn_backward", .body = lrn_backward},
-    {.name = "losses", .body = losses},
+    {.name = "loss_evaluate", .body = losses},
     {.name = "optimizer_step", .body = optimizer_step},
     {.name = "linear_pack", .body = linear_pack},
     {.name = "linear_unpack", .body = linear_unpack},

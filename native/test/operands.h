@@ -11,7 +11,7 @@ typedef enum inputs {
 } inputs;
 
 /* A run of one kernel: what it is given, and the memory that it has used so far. */
-enum { MOST_BLOCKS = 192 };
+enum { MOST_BLOCKS = 512 };
 typedef struct run {
   const char *name;
   const cn_context *context;

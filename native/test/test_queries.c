@@ -253,37 +253,60 @@ static void query_tensor(void) {
           (long long)statistics, rows);
 }
 
+/* Whether every window holds a pixel of the image. */
 static bool is_pool_axis(int64_t taps, int64_t stride, int64_t before, int64_t behind,
                          int64_t dilation, int64_t in, int64_t out) {
   if (!is_between(taps, 1, CN_MOST_SIZE) || !is_between(stride, 1, CN_MOST_WINDOW) ||
-      dilation != 1 || !is_between(before, 0, CN_MOST_WINDOW) ||
-      !is_between(behind, 0, CN_MOST_WINDOW) || before >= taps || behind >= taps)
+      !is_between(dilation, 1, CN_MOST_WINDOW) || !is_between(before, 0, CN_MOST_WINDOW) ||
+      !is_between(behind, 0, CN_MOST_WINDOW))
     return false;
-  const int64_t room = in + before + behind - taps;
-  return room >= 0 && out <= (room + stride - 1) / stride + 1 && (out - 1) * stride < in + before;
+  const int64_t reach = (taps - 1) * dilation + 1, room = in + before + behind - reach;
+  if (before >= reach || behind >= reach || room < 0 || out > (room + stride - 1) / stride + 1 ||
+      (out - 1) * stride >= in + before)
+    return false;
+  for (int64_t i = 0; i < out && i * stride < before; i++) {
+    const int64_t missing = before - i * stride, first = (missing + dilation - 1) / dilation;
+    if (first * dilation - missing >= in) return false;
+  }
+  return true;
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* The size of the largest window along an axis. */
+static int64_t window_size(const cn_pool2d *p, int64_t taps, int64_t in, int64_t out) {
+  if (p->adaptive == 0) return taps;
+  return in % out == 0 ? in / out : least(in, in / out + 2);
+}
+
+static int64_t window_pixels(const cn_pool2d *p) {
+  return window_size(p, p->window.kernel_h, p->x.h, p->y.h) *
+         window_size(p, p->window.kernel_w, p->x.w, p->y.w);
+}
 
 static bool is_pool(const cn_pool2d *p, int32_t n) {
   const cn_window *w = &p->window;
   if (!is_tensor(&p->x, n) || !is_tensor(&p->y, n) || p->x.layout != CN_BLOCKED ||
       p->y.layout != CN_BLOCKED || p->x.c != p->y.c)
     return false;
-  if (!is_pool_axis(w->kernel_h, w->stride_h, w->pad_top, w->pad_bottom, w->dilation_h, p->x.h,
-                    p->y.h) ||
-      !is_pool_axis(w->kernel_w, w->stride_w, w->pad_left, w->pad_right, w->dilation_w, p->x.w,
-                    p->y.w))
+  if (!is_between(p->adaptive, 0, 1) || p->divisor < 0) return false;
+  const bool dense = w->dilation_h == 1 && w->dilation_w == 1;
+  if (p->kind == CN_POOL_AVERAGE && p->adaptive == 0 && !dense) return false;
+  if (p->adaptive == 0 && (!is_pool_axis(w->kernel_h, w->stride_h, w->pad_top, w->pad_bottom,
+                                         w->dilation_h, p->x.h, p->y.h) ||
+                           !is_pool_axis(w->kernel_w, w->stride_w, w->pad_left, w->pad_right,
+                                         w->dilation_w, p->x.w, p->y.w)))
     return false;
   if (!is_between(p->kind, 0, 1) || !is_between(p->count_include_pad, 0, 1) ||
       !is_between(p->winners, 0, 1))
     return false;
   const bool max = p->kind == CN_POOL_MAX;
-  const int64_t pixels = (int64_t)w->kernel_h * w->kernel_w;
-  if (max && least(w->kernel_h, p->x.h) * least(w->kernel_w, p->x.w) > CN_MOST_MAXIMUM)
-    return false;
+  const int64_t inside = least(window_size(p, w->kernel_h, p->x.h, p->y.h), p->x.h) *
+                         least(window_size(p, w->kernel_w, p->x.w, p->y.w), p->x.w);
+  if (max && inside > CN_MOST_MAXIMUM) return false;
   if (p->winners == 0) return true;
-  return max && pixels <= CN_NO_WINNER && is_between(p->activation.kind, CN_IDENTITY, CN_RELU6);
+  return max && window_pixels(p) <= CN_NO_WINNER &&
+         is_between(p->activation.kind, CN_IDENTITY, CN_RELU6);
 }
 
 static void query_pool(void) {
@@ -292,7 +315,7 @@ static void query_pool(void) {
   cn_pool2d p = chance(50) ? any_pool(&x) : any_extreme_pool();
   if (chance(60)) SPOIL(&p, cn_pool2d, kind, activation);
   const bool recorded =
-      p.kind == CN_POOL_MAX && (int64_t)p.window.kernel_h * p.window.kernel_w <= CN_NO_WINNER;
+      is_pool(&p, n) && p.kind == CN_POOL_MAX && window_pixels(&p) <= CN_NO_WINNER;
   const double bytes = recorded ? (double)n * blocks(p.y.c) * CN_BLOCK * p.y.h * p.y.w : 0.0;
   const int64_t got = answer(cn_pool2d_winner_bytes(&p, n));
   if (!is_pool(&p, n))

@@ -202,7 +202,7 @@ static double softmax_row(const loss_job *job, const softmax_run *run) {
 }
 
 /* Items are chunks of runs of LOSS_PIXELS pixels. */
-BODY(softmax_items) {
+BODY(cross_entropy_items) {
   loss_job *job = (loss_job *)(uintptr_t)state;
   (void)thread;
   for (int64_t item = first; item < last; item++) {
@@ -389,7 +389,7 @@ void ISA_NAME(loss_evaluate)(const cn_context *context, const loss_call *call) {
                        : ceil_div(job.length, LOSS_RUN);
   const int64_t items = min_i64(call->n * job.runs, LOSS_CHUNKS);
   run_parallel(context, (softmax ? 60.0 : 20.0) * call->n * job.length,
-               softmax   ? softmax_items
+               softmax   ? cross_entropy_items
                : margins ? margin_items
                          : value_items,
                items, &job);

@@ -142,8 +142,8 @@ ALWAYS_INLINE void process_row(const softmax_job *job, int64_t row, bool logarit
   PIECE(4)
   PIECE(1)
 #undef PIECE
-      for (int64_t b = 0; b < job->ov.planes; b++) zero_border(
-          job->out_tensor, &job->ov, job->out + plane_offset(&job->ov, sample, b), y, y + 1);
+  for (int64_t b = 0; b < job->ov.planes; b++)
+    zero_border(job->out_tensor, &job->ov, job->out + plane_offset(&job->ov, sample, b), y, y + 1);
 }
 
 /* Items are rows of the batch. */

@@ -156,7 +156,7 @@ internal sealed class Lowering
         if (!Pass.Fuse || !WantsDX(reader) || !_layouts.CompletesGradient(reader))
             return DX(reader) is { } dx ? new CompleteGradient(dx, null, null) : null;
         cn_tensor tensor = _layouts.Gradient(value);
-        Slot? others = SumOf(value, [.. GradientsOf(_layouts.GradientUses(value).Skip(1))],
+        Slot? others = SumOf(value, [.. GradientsOf(value, _layouts.GradientUses(value).Skip(1))],
             tensor with { halo = 0 });
         bool slopes = value.Producer is { HasSlope: true } producer && !_layouts.Of(producer).TakesSlope;
         _completed[value] = GradientSlot(value, tensor);
@@ -399,9 +399,19 @@ internal sealed class Lowering
     private static bool IsLinear(cn_tensor tensor)
         => tensor is { layout: cn_layout.CN_PLAIN, halo: 0, sample_stride: 0 };
 
-    // Returns the contributions of uses, the last first. Slices share theirs.
-    private IEnumerable<Slot> GradientsOf(IEnumerable<Use> uses)
-        => uses.Reverse().Select(use => _gradients[use]).Distinct();
+    // Returns the contributions of uses of a value, the last first. The slices that share one contribute once.
+    private IEnumerable<Slot> GradientsOf(Value value, IEnumerable<Use> uses)
+    {
+        Slot? shared = _slicedGradients.GetValueOrDefault(value);
+        bool contributed = false;
+        foreach (Use use in uses.Reverse())
+        {
+            Slot slot = _gradients[use];
+            if (slot != shared || !contributed)
+                yield return slot;
+            contributed |= slot == shared;
+        }
+    }
 
     // Sums the contributions of a value's readers and losses to its gradient.
     private Slot GatherGradient(Value value)
@@ -409,7 +419,7 @@ internal sealed class Lowering
         if (_completed.TryGetValue(value, out Slot? completed))
             return completed;
         return SumOf(value, [.. _lossGradients.GetValueOrDefault(value, []),
-            .. GradientsOf(_layouts.GradientUses(value))], _layouts.Gradient(value))!;
+            .. GradientsOf(value, _layouts.GradientUses(value))], _layouts.Gradient(value))!;
     }
 
     private Slot? SumOf(Value value, Slot[] gradients, cn_tensor tensor)

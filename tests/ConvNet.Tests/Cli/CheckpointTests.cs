@@ -108,7 +108,7 @@ public sealed class CheckpointTests
             Load(file, "--epochs", "3", "--optimizer", "lars")
                 .IsRefusedWith("uses sgd", "--optimizer is lars", "--weights");
             Load(file, "--epochs", "3", "--momentum", "0").IsRefusedWith("momentum_buffer");
-            Load(file, "--epochs", "3", "--beta1", "0.5").IsRefusedWith("--beta1 is an option of adam and adamw");
+            Load(file, "--epochs", "3", "--beta1", "0.5").IsRefusedWith("--beta1 is an option of adam, adamw, nadam, lion");
             Load(file, "--epochs", "3", "--data", "digits").IsRefusedWith("255", "1×8×8");
             Load(half, "--batch", "9").IsRefusedWith("batch 5 of epoch 2", "the batch size was 8; the loader has 9");
             Load(half, "--seed", "4").IsRefusedWith("batch 5 of epoch 2", "the seed was 3; the loader has 4");
@@ -126,7 +126,10 @@ public sealed class CheckpointTests
         using IBackend opened = backend == "managed" ? new ManagedBackend() : new NativeBackend();
         using IExecutable network = opened.Compile(whole.Graph, training.Spec);
         network.Initialize(new HeNormal((int)training.Spec.Seed));
-        var loader = new DataLoader(ImageData.Open(_data.Folder).Train, training.Spec.BatchSize, training.Loader);
+        ImageData data = ImageData.Open(_data.Folder);
+        var loader = new DataLoader(data.Train, training.Spec.BatchSize, training.Loader);
+        var test = new DataLoader(data.Test, training.Spec.BatchSize,
+            new DataLoaderOptions { Transforms = [whole.Normalization!] });
         using var stop = new CancellationTokenSource();
         var trainer = new Trainer(network, training.Options with
         {
@@ -136,7 +139,7 @@ public sealed class CheckpointTests
                     stop.Cancel();
             },
         });
-        Assert.That(() => trainer.Train(loader, cancellation: stop.Token),
+        Assert.That(() => trainer.Train(loader, test, cancellation: stop.Token),
             Throws.InstanceOf<OperationCanceledException>());
         SavedModel.Save(file, network, whole.Normalization,
             training: training with { Progress = trainer.Progress });

@@ -30,6 +30,6 @@ public sealed class LayersTests
             .GetProperty("attributes")[0];
         Assert.That($"{momentum.GetProperty("type")}, {momentum.GetProperty("default")}, "
             + $"{momentum.GetProperty("range")}",
-            Is.EqualTo("number, 0.1, (0, 1]"));
+            Is.EqualTo("number, 0.1, (0, 1], cumulative"));
     }
 }

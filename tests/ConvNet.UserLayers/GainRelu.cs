@@ -2,28 +2,28 @@ namespace ConvNet.UserLayers;
 
 /// <summary>A layer outside the library: y = gain·x where x is above zero, else w·x with a learned slope w.</summary>
 /// <remarks>One slope for all channels, or one per channel. Source: He et al., ICCV 2015.</remarks>
-public sealed record PRelu : SumLayer
+public sealed record GainRelu : SumLayer
 {
     private const float UsualGain = 1;
     private const bool UsualSharing = false;
 
-    private static readonly AttributeDeclaration<float> s_gain = AttributeDeclaration.Number<PRelu>("gain",
+    private static readonly AttributeDeclaration<float> s_gain = AttributeDeclaration.Number<GainRelu>("gain",
         layer => layer.Gain, new NumberInterval(0, 4, HasLeast: false, HasMost: true), UsualGain);
 
     private static readonly AttributeDeclaration<bool> s_shared
-        = AttributeDeclaration.Flag<PRelu>("shared", layer => layer.Shared, UsualSharing, simplest: true);
+        = AttributeDeclaration.Flag<GainRelu>("shared", layer => layer.Shared, UsualSharing, simplest: true);
 
     /// <summary>The layer as files and checks know it.</summary>
-    public static LayerDeclaration Declared { get; } = new("prelu", "ReLU with a learned slope", [s_gain, s_shared],
-        values => new PRelu(values.Get(s_gain), values.Get(s_shared)))
+    public static LayerDeclaration Declared { get; } = new("gainrelu", "ReLU with a learned slope", [s_gain, s_shared],
+        values => new GainRelu(values.Get(s_gain), values.Get(s_shared)))
     {
-        Examples = [new("prelu", new PRelu(), 3, new Shape(17, 5, 3))],
+        Examples = [new("gainrelu", new GainRelu(), 3, new Shape(17, 5, 3))],
     };
 
     /// <summary>Describes the layer.</summary>
     /// <param name="gain">The slope above zero.</param>
     /// <param name="shared">Whether all channels share a slope below zero.</param>
-    public PRelu(float gain = UsualGain, bool shared = UsualSharing)
+    public GainRelu(float gain = UsualGain, bool shared = UsualSharing)
     {
         (Gain, Shared) = (s_gain.Check(Kind, gain), shared);
     }
