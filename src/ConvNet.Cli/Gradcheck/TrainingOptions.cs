@@ -24,7 +24,8 @@ internal sealed class TrainingOptions
             Description = "Check a training that keeps its gradients. Without it, the update may be part of the "
                 + "backward pass, as in train.",
         };
-        foreach (Option option in (IEnumerable<Option>)[.. _loss.All, .. _optimizer.All.Where(option => option.Name != "--lr"),
+        foreach (Option option in (IEnumerable<Option>)[.. _loss.All,
+            .. _optimizer.All.Where(option => option.Name != "--lr"),
             _keepGradients])
             verb.Add(option);
     }

@@ -234,8 +234,8 @@ internal sealed class LayerCheck
     }
 
     // Counts the elements of y that are a sum without terms, such as those between the strides of a transposed
-    // convolution without bias, or dropped at random. They are 0 for all values, and on ones, where no terms cancel, they
-    // are the only zeros.
+    // convolution without bias, or dropped at random. They are 0 for all values, and on ones, where no terms cancel,
+    // they are the only zeros.
     private int CountUnreached()
     {
         if (!_layer.IsBilinear && _layer is not RandomDrop)

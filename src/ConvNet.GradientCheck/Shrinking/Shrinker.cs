@@ -3,9 +3,9 @@ namespace ConvNet.GradientChecking;
 /// <summary>Reduces a failing case to a smaller case that still fails.</summary>
 /// <remarks>
 /// The rules are tried in this order: single layers; the ends of a graph; removing single nodes; then batch size,
-/// channels, outputs and attributes of a loss, output channels, rows and columns, kernel size, stride, padding, dilation,
-/// groups and other attributes; then the values: one comparison instead of several, smaller integers, uniform real numbers,
-/// seed 1.
+/// channels, outputs and attributes of a loss, output channels, rows and columns, kernel size, stride, padding,
+/// dilation, groups and other attributes; then the values: one comparison instead of several, smaller integers, uniform
+/// real numbers, seed 1.
 /// Each rule is repeated until it makes no more progress, and all rules are repeated until none helps. Every candidate
 /// has fewer nodes, or as many nodes with a size or the number of outputs smaller and none larger, so the search
 /// terminates. The result depends only on the case and on which cases fail.

@@ -6,9 +6,10 @@ namespace ConvNet.GradientChecking;
 /// The formulas are written a second time here, over <see cref="RunningError"/>, which bounds every element: per
 /// channel with M values, μ = Σx/M, σ² = Σ(x − μ)²/M, y = γ(x − μ)/√(σ² + ε) + β, and the running statistics move by
 /// r ← (1 − m)r + m·μ and r ← (1 − m)r + m·Σ(x − μ)²/(M − 1), the variance only if M is above 1. The statistics before
-/// each step are read from the backend. If they are averages of all batches, m = 1/k for the k-th. The inputs are integers and most M are powers of two, so that means are exact;
-/// the deviation is about 3, so that a deviation, its square and its inverse are all different. The last batch is
-/// smaller, and a second layer has a single value for each channel.
+/// each step are read from the backend. If they are averages of all batches, m = 1/k for the k-th. The inputs are
+/// integers and most M are powers of two, so that means are exact; the deviation is about 3, so that a deviation, its
+/// square and its inverse are all different. The last batch is smaller, and a second layer has a single value for each
+/// channel.
 /// </remarks>
 /// <param name="name">The name of the layer in the reports.</param>
 /// <param name="layer">The layer.</param>

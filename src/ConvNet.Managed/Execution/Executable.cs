@@ -320,8 +320,8 @@ public abstract partial class Executable : IExecutable
     /// needed.</param>
     protected abstract void InferCore(BatchValues input, int n, BatchBuffers output);
 
-    /// <summary>Computes the loss of each sample of one output, without the weight of the loss. An override computes what
-    /// the base class does, <see cref="ConvNet.Loss.EvaluateSamples"/>, in its own way.</summary>
+    /// <summary>Computes the loss of each sample of one output, without the weight of the loss. An override computes
+    /// what the base class does, <see cref="ConvNet.Loss.EvaluateSamples"/>, in its own way.</summary>
     /// <param name="index">The index of the output in <see cref="Objectives"/>.</param>
     /// <param name="values">The N×C×H×W values of the output.</param>
     /// <param name="targets">The targets of the output.</param>

@@ -288,7 +288,8 @@ public sealed record BatchNorm2d : Layer
             + (Momentum is null ? U * momentum * Math.Abs(before - batch) : 0);
         b.BufferBound(MeanIndex)[c] = Running(b.W(MeanIndex)[c], mean, meanError);
         double unbiased = m > 1 ? m / (m - 1) : 0;
-        b.BufferBound(VarianceIndex)[c] = m > 1 ? Running(b.W(VarianceIndex)[c], variance * unbiased, varianceError * unbiased) : 0;
+        b.BufferBound(VarianceIndex)[c] = m > 1
+            ? Running(b.W(VarianceIndex)[c], variance * unbiased, varianceError * unbiased) : 0;
     }
 
     private static BatchNorm2d Make(AttributeValues values)

@@ -2,8 +2,8 @@ namespace ConvNet;
 
 /// <summary>Instance normalisation of each channel of each sample: y = γ·(x − μ) / √(σ² + ε) + β.</summary>
 /// <remarks>
-/// x, y: N×C×H×W; γ, β: C, if the layer is affine. μ and the biased σ² are computed from the H·W values of a channel, in
-/// training and in inference, as in PyTorch without <c>track_running_stats</c>. The backward formulas are those of
+/// x, y: N×C×H×W; γ, β: C, if the layer is affine. μ and the biased σ² are computed from the H·W values of a channel,
+/// in training and in inference, as in PyTorch without <c>track_running_stats</c>. The backward formulas are those of
 /// <see cref="SampleNorm"/>. Source: Ulyanov, Vedaldi and Lempitsky, arXiv 1607.08022.
 /// </remarks>
 public sealed record InstanceNorm2d : SampleNorm

@@ -60,7 +60,7 @@ public sealed record BinaryCrossEntropyWithLogits(ClassWeights PositiveWeights =
     }
 
     // Torch computes (1 − t)·y + v·s(−y) with v = (w − 1)·t + 1, whose parts may cancel, and accordingly the gradient
-    // as (1 − t) − v·σ(−y), or (1 − t + w·t)·σ(y) − w·t. Each of their factors is rounded a few times.
+    // as (1 − t) − v·σ(−y), or v·σ(y) − w·t. Each of their factors is rounded a few times; v twice.
     private protected override (double Loss, double Slope) Errors(double y, double t, int channel, double loss,
         double slope)
     {
@@ -68,7 +68,8 @@ public sealed record BinaryCrossEntropyWithLogits(ClassWeights PositiveWeights =
             ofNegative = Math.Max(-y, 0) + double.LogP1(Math.Exp(-Math.Abs(y))),
             sigma = y < 0 ? 1 / (1 + Math.Exp(y)) : Math.Exp(-y) / (1 + Math.Exp(-y));
         return (4 * Math.Abs(loss) + 4 * negative * Math.Abs(y) + 8 * weight * (ofNegative + 1e-30),
-            4 * (Math.Abs(slope) + negative + Positive(channel) * Math.Abs(t)) + (8 + Math.Abs(y)) * weight * sigma);
+            4 * (Math.Abs(slope) + negative + Positive(channel) * Math.Abs(t)) + 2 * weight
+                + (8 + Math.Abs(y)) * weight * sigma);
     }
 
     private float Positive(int channel) => PositiveWeights.IsEmpty ? 1 : PositiveWeights[channel];

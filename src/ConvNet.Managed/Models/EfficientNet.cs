@@ -13,7 +13,8 @@ public static class EfficientNet
     public static Graph B0(Shape input, int classes)
     {
         (int Expansion, int Kernel, int Stride, int Channels, int Blocks)[] stages = [(1, 3, 1, 16, 1),
-            (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4), (6, 3, 1, 320, 1)];
+            (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4),
+            (6, 3, 1, 320, 1)];
         int all = stages.Sum(stage => stage.Blocks), index = 0;
         var graph = new Graph(input);
         Node x = Blocks.ConvNormActivation(graph, graph.Input, "features.0", 32, 3, stride: 2, activation: new Silu());

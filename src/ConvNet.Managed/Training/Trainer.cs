@@ -207,7 +207,8 @@ public sealed class Trainer
             if (bound.HasLoss)
                 lossSum += _executable.ReadLoss(bound.Output.Name) * batch.Count;
             ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
-            (int count, int correct) = new Predictions(bound, binding.Values(bound.OutputIndex, batch.Count)).CountCorrect(labels);
+            (int count, int correct) = new Predictions(bound, binding.Values(bound.OutputIndex, batch.Count))
+                .CountCorrect(labels);
             outputs[i] = own with
             {
                 LossSum = lossSum,

@@ -184,6 +184,7 @@ internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epil
     /// <inheritdoc/>
     public override void Run(in Run run)
         => cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
-            scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(), dshift.Address(),
+            scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(),
+            dshift.Address(),
             workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }

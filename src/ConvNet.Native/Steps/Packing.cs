@@ -94,7 +94,8 @@ internal sealed unsafe record VectorPacking(int Length)
         => new ReadOnlySpan<float>(packed, Length).CopyTo(plain);
 }
 
-/// <summary>The packing of a parameter with a value for each of a sample: that of a map in blocks of channels.</summary>
+/// <summary>The packing of a parameter with a value for each of a sample: that of a map in blocks of
+/// channels.</summary>
 /// <param name="Shape">The shape of the sample.</param>
 internal sealed unsafe record MapPacking(Shape Shape)
     : KernelPacking(Convnet.cn_tensor_bytes(Layouts.Tensor(cn_layout.CN_BLOCKED, Shape), 1).FloatsOrThrow())

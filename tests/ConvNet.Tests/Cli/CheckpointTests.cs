@@ -108,7 +108,8 @@ public sealed class CheckpointTests
             Load(file, "--epochs", "3", "--optimizer", "lars")
                 .IsRefusedWith("uses sgd", "--optimizer is lars", "--weights");
             Load(file, "--epochs", "3", "--momentum", "0").IsRefusedWith("momentum_buffer");
-            Load(file, "--epochs", "3", "--beta1", "0.5").IsRefusedWith("--beta1 is an option of adam, adamw, nadam, lion");
+            Load(file, "--epochs", "3", "--beta1", "0.5")
+                .IsRefusedWith("--beta1 is an option of adam, adamw, nadam, lion");
             Load(file, "--epochs", "3", "--data", "digits").IsRefusedWith("255", "1×8×8");
             Load(half, "--batch", "9").IsRefusedWith("batch 5 of epoch 2", "the batch size was 8; the loader has 9");
             Load(half, "--seed", "4").IsRefusedWith("batch 5 of epoch 2", "the seed was 3; the loader has 4");

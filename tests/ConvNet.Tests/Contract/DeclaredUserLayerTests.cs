@@ -15,7 +15,8 @@ public sealed class DeclaredUserLayerTests
     [Test]
     public void ItComesFromAnAssemblyThatSeesThePublicMembersOnly()
     {
-        Assert.That(typeof(GainRelu).Assembly, Is.Not.EqualTo(typeof(Layer).Assembly).And.Not.EqualTo(GetType().Assembly));
+        Assert.That(typeof(GainRelu).Assembly,
+            Is.Not.EqualTo(typeof(Layer).Assembly).And.Not.EqualTo(GetType().Assembly));
         Assert.That(typeof(Layer).Assembly.GetCustomAttributesData().SelectMany(data => data.ConstructorArguments)
             .Select(argument => argument.Value), Has.None.EqualTo(typeof(GainRelu).Assembly.GetName().Name));
     }
@@ -33,7 +34,8 @@ public sealed class DeclaredUserLayerTests
         Assert.That(loaded.Graph.Nodes.Select(node => node.Layer),
             Is.EqualTo(Graph().Nodes.Select(node => node.Layer)));
         Assert.That(() => SavedModel.Load(path),
-            Throws.TypeOf<InvalidDataException>().With.Message.Contains("layer \"gainrelu\" is unknown; use one of conv"));
+            Throws.TypeOf<InvalidDataException>().With.Message
+                .Contains("layer \"gainrelu\" is unknown; use one of conv"));
     }
 
     [Test]
@@ -73,7 +75,8 @@ public sealed class DeclaredUserLayerTests
     {
         var made = new LayerGradientCase(new GainRelu(gain: 2), [new Shape(17, 5, 3)],
             new GradientCheckOptions { BatchSize = 5 });
-        var least = (LayerGradientCase)Shrinker.Shrink(made, each => each is LayerGradientCase { Layer: GainRelu }).Case;
+        var least = (LayerGradientCase)Shrinker.Shrink(made,
+            each => each is LayerGradientCase { Layer: GainRelu }).Case;
         Assert.That(least.Layer, Is.EqualTo(new GainRelu(shared: true)));
         Assert.That(least.Inputs, Is.EqualTo((Shape[])[new Shape(1, 1, 1)]));
     }
@@ -90,6 +93,7 @@ public sealed class DeclaredUserLayerTests
         => Assert.That(() => s_layers.With(GainRelu.Declared),
             Throws.ArgumentException.With.Message.Contains("\"gainrelu\""));
 
-    private static Graph Graph() => Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3), new GainRelu(0.5f), new Flatten(),
+    private static Graph Graph() => Sequential.Of(new Shape(2, 5, 4), new Conv2d(3, 3), new GainRelu(0.5f),
+        new Flatten(),
         new Linear(3));
 }

@@ -68,8 +68,10 @@ public sealed class StateContract(BackendCase backend)
         Run(back, 3, 4);
         AssertEqual(back.SaveState(), net.SaveState(), Tolerance);
         // The other backend has the same masks, step and rule: it is off by the rounding of one step.
+        // Rounding decides the sign of the gradient of a bias before batch normalisation, and RMSprop's first updates
+        // are up to ten times the learning rate.
         Run(other, 3, 4);
-        AssertEqual(other.SaveState(), net.SaveState(), 2e-2f);
+        AssertEqual(other.SaveState(), net.SaveState(), of.Optimizer is RmsProp ? 0.2f : 2e-2f);
     }
 
     [Test]

@@ -17,7 +17,8 @@ public sealed class LayerTruthTests
         Shape[] shapes = [.. known.Lists("inputs").Select(s => new Shape((int)s[0], (int)s[1], (int)s[2]))];
         IReadOnlyList<ParameterSpec> specs = layer.Parameters(shapes);
         Assert.That(known.Named("weights").Select(w => w.Key), Is.EqualTo(specs.Select(spec => spec.Name)));
-        var values = new LayerValues<double>(layer, shapes, known.Json.GetProperty("batch").GetInt32(), known.Lists("x"),
+        var values = new LayerValues<double>(layer, shapes, known.Json.GetProperty("batch").GetInt32(),
+            known.Lists("x"),
             [.. known.Named("weights").Select(w => w.Value)], training ? known.Values("dy") : [], 0, 0, 0)
         { Training = training };
         var run = new LayerRun<double>(values, backward: training);

@@ -4,7 +4,8 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Truth;
 
-/// <summary>A case of a table in <c>tests/truth</c>: expected results, computed by PyTorch in double precision.</summary>
+/// <summary>A case of a table in <c>tests/truth</c>: expected results, computed by PyTorch in double
+/// precision.</summary>
 /// <param name="Name">The name of the case.</param>
 /// <param name="File">The name of its table.</param>
 /// <param name="Json">The values of the case.</param>
@@ -74,7 +75,7 @@ internal static class TruthTable
 public sealed class TruthTableTests
 {
     public static IEnumerable<string> Tables
-        => TruthTable.Files(".").Select(file => System.IO.Path.GetRelativePath(Repository.Path("tests", "truth"), file));
+        => TruthTable.Files(".").Select(file => Path.GetRelativePath(Repository.Path("tests", "truth"), file));
 
     [TestCaseSource(nameof(Tables))]
     public void IsOfItsScriptAsItStands(string table)
@@ -82,8 +83,8 @@ public sealed class TruthTableTests
         string file = Repository.Path("tests", "truth", table);
         using var document = JsonDocument.Parse(File.ReadAllBytes(file));
         string hash = Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(
-            System.IO.Path.ChangeExtension(file, "py"))));
+            Path.ChangeExtension(file, "py"))));
         Assert.That(document.RootElement.GetProperty("sha256").GetString(), Is.EqualTo(hash),
-            $"the script has changed; run /usr/bin/python3 tests/truth/{System.IO.Path.ChangeExtension(table, "py")}");
+            $"the script has changed; run /usr/bin/python3 tests/truth/{Path.ChangeExtension(table, "py")}");
     }
 }
