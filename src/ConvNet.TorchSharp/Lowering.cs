@@ -1,7 +1,7 @@
-using PaddingModes = TorchSharp.PaddingModes;
 using static TorchSharp.Modules.GELU;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
+using PaddingModes = TorchSharp.PaddingModes;
 
 namespace ConvNet;
 

@@ -43,7 +43,8 @@ public sealed class OptimizerTruthTests
         {
             using ManagedPlan<double> moved = managed.Compile<double>(Network(), Spec(optimizer));
             Run(moved, known, [.. start.Select((v, i) => v * (1 + sign * (i % 3 - 1) * Math.ScaleB(1, -23)))], (_, _)
-                => { });
+                =>
+            { });
             allowed = Math.Max(allowed, Distance(Parameters(moved), end));
         }
         double[] distances = [.. s_backends.Select(backend =>
