@@ -37,7 +37,8 @@ public sealed record BinaryCrossEntropyWithLogits(ClassWeights PositiveWeights =
     public override void CheckOutput(Node output)
     {
         base.CheckOutput(output);
-        PositiveWeights.CheckFor(output, nameof(BinaryCrossEntropyWithLogits), "positive weights");
+        PositiveWeights.CheckFor(output.Name, output.Shape.C, nameof(BinaryCrossEntropyWithLogits),
+            "positive weights");
     }
 
     internal override Loss ForClasses(int classes)

@@ -52,7 +52,7 @@ public sealed record MultiMarginLoss(int P = 1, float Margin = 1f, ClassWeights 
     public override void CheckOutput(Node output)
     {
         base.CheckOutput(output);
-        ClassWeights.CheckFor(output, nameof(MultiMarginLoss), "class weights");
+        ClassWeights.CheckFor(output.Name, output.Shape.C, nameof(MultiMarginLoss), "class weights");
     }
 
     internal override Loss ForClasses(int classes) => this with { ClassWeights = ClassWeights.ForClasses(classes) };

@@ -38,9 +38,9 @@ public sealed record SmoothL1Loss(float Beta = 1f) : ElementwiseLoss
         {
             T distance = y[i] - T.CreateChecked(t[i]);
             (T size, T sign) = Absolute(distance);
-            bool isLinear = !(size < beta);
-            losses[i] = isLinear ? size - half * beta : half * distance * distance / beta;
-            slopes[i] = isLinear ? sign : distance / beta;
+            bool linear = !(size < beta);
+            losses[i] = linear ? size - half * beta : half * distance * distance / beta;
+            slopes[i] = linear ? sign : distance / beta;
         }
     }
 

@@ -91,7 +91,7 @@ public sealed record SoftmaxCrossEntropy(bool PerPixel = false, float LabelSmoot
         base.CheckOutput(output);
         if (SoftTargets && !PerPixel)
             CheckVector(output, "takes the probabilities of each sample", "For probabilities per pixel");
-        ClassWeights.CheckFor(output, nameof(SoftmaxCrossEntropy), "class weights");
+        ClassWeights.CheckFor(output.Name, output.Shape.C, nameof(SoftmaxCrossEntropy), "class weights");
     }
 
     internal override Loss ForClasses(int classes) => this with { ClassWeights = ClassWeights.ForClasses(classes) };

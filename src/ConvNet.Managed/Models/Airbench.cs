@@ -75,7 +75,8 @@ public static class Airbench
         ArgumentNullException.ThrowIfNull(net);
         Graph graph = net.Graph;
         net.Write(graph[Whitening].Parameters[0], WhiteningFilters(images, graph.Input.Shape));
-        foreach (Node node in graph.LayerNodes.Where(node => node.Layer is Conv2d && node.Name != Whitening))
+        foreach (Node node in graph.LayerNodes.Where(node => node.Name != Whitening
+            && node.Parameters is [{ Dimensions.Count: 4 }, ..]))
         {
             Parameter weight = node.Parameters[0];
             float[] values = new float[weight.Length];

@@ -81,10 +81,10 @@ public readonly struct ClassWeights : IReadOnlyList<float>, IEquatable<ClassWeig
 
     /// <summary>Throws unless there are no weights, or one for each channel of an output.</summary>
     /// <exception cref="ArgumentException">The number of weights differs; the message names both.</exception>
-    internal void CheckFor(Node output, string loss, string what)
+    internal void CheckFor(string output, int classes, string loss, string what)
     {
-        if (!IsEmpty && Count != output.Shape.C)
-            throw new ArgumentException($"{loss} has {Count:N0} {what}, but \"{output.Name}\" has {output.Shape.C:N0} "
+        if (!IsEmpty && Count != classes)
+            throw new ArgumentException($"{loss} has {Count:N0} {what}, but \"{output}\" has {classes:N0} "
                 + "classes. Pass one weight for each class.");
     }
 

@@ -16,7 +16,8 @@ public readonly struct Milestones : IReadOnlyList<int>, IEquatable<Milestones>
     /// <inheritdoc/>
     public int Count => _times?.Length ?? 0;
 
-    /// <inheritdoc/>
+    /// <summary>Gets a time.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no time of this index.</exception>
     public int this[int index] => _times is null ? throw new ArgumentOutOfRangeException(nameof(index)) : _times[index];
 
     /// <summary>Creates milestones.</summary>

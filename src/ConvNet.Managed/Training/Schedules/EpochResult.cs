@@ -1,0 +1,15 @@
+namespace ConvNet.Training;
+
+/// <summary>The results of a completed epoch.</summary>
+/// <param name="Loss">The mean loss over the training samples, each measured before the step that trained on
+/// it.</param>
+/// <param name="TestAccuracy">The accuracy over the test samples after the epoch; null if there is none.</param>
+public readonly record struct EpochResult(double Loss, double? TestAccuracy)
+{
+    /// <summary>One of the results.</summary>
+    /// <param name="metric">Which one.</param>
+    /// <exception cref="InvalidOperationException">There is no test accuracy.</exception>
+    public double this[EpochMetric metric] => metric == EpochMetric.Loss ? Loss
+        : TestAccuracy ?? throw new InvalidOperationException("The schedule follows the test accuracy, but the epoch "
+            + "has none. Train with test samples that are compared with classes, for one output.");
+}
