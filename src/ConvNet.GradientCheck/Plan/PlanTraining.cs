@@ -76,7 +76,7 @@ internal sealed class PlanTraining
         foreach (Parameter parameter in _graph.Parameters)
             executable.Write(parameter, numbers.Parameter(parameter));
         TrainingState start = executable.SaveState();
-        TrainingBatch batch = TrainingBatch.Whole(_graph, _objectives, _spec.BatchSize, numbers, _options.Seed);
+        TrainingBatch batch = TrainingBatch.Whole(_graph, _objectives, _spec.BatchSize, numbers.Input, _options.Seed);
         Dictionary<Parameter, float[]> gradients = Train(session, batch, numbers, null, run == 0 ? "" : ", multiples");
         Step(session, LearningRate, gradients, CheckModes.PlanExact, run == 0 ? "" : ", multiples");
         if (!keepsGradients)
@@ -247,7 +247,7 @@ internal sealed class PlanTraining
     {
         _options.Cancellation.ThrowIfCancellationRequested();
         TrainingBatch batch = numbers is null ? Real(n, 2)
-            : TrainingBatch.Whole(_graph, _objectives, n, numbers, _options.Seed);
+            : TrainingBatch.Whole(_graph, _objectives, n, numbers.Input, _options.Seed);
         PassFacts facts = session.InferenceFacts(_graph, batch, numbers is null ? null : numbers.Of,
             numbers is null ? new TruthCache() : _shared, _options);
         float[][] outputs = [.. _graph.Outputs.Select(output => new float[n * output.Shape.Length])];

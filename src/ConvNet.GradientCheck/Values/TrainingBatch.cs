@@ -28,11 +28,16 @@ internal sealed record TrainingBatch(int N, float[][] Inputs, KeptTargets Kept)
     }
 
     /// <summary>Makes a batch of whole numbers.</summary>
-    public static TrainingBatch Whole(Graph graph, IReadOnlyList<Objective> objectives, int n, WholeNumbers numbers,
-        ulong seed)
+    /// <param name="graph">The graph.</param>
+    /// <param name="objectives">The outputs that have a loss.</param>
+    /// <param name="n">The number of samples.</param>
+    /// <param name="input">Returns the values of an input.</param>
+    /// <param name="seed">The seed of the targets.</param>
+    public static TrainingBatch Whole(Graph graph, IReadOnlyList<Objective> objectives, int n,
+        Func<Node, float[]> input, ulong seed)
     {
         var fill = new Fill(seed);
-        return new(n, [.. graph.Inputs.Select(numbers.Input)], DrawnTargets.OfAll(objectives, (of, i)
+        return new(n, [.. graph.Inputs.Select(input)], DrawnTargets.OfAll(objectives, (of, i)
             => DrawnTargets.Whole(of.Loss, of.Output.Shape, n, fill, graph.Inputs.Count + i, TargetRange)));
     }
 

@@ -37,9 +37,9 @@ public sealed record HuberLoss(float Delta = 1f) : ElementwiseLoss
         for (int i = 0; i < y.Length; i++)
         {
             T distance = y[i] - T.CreateChecked(t[i]), size = T.Abs(distance);
-            bool isLinear = size > delta;      // false for NaN, which stays a NaN
-            losses[i] = isLinear ? delta * (size - half * delta) : half * distance * distance;
-            slopes[i] = isLinear ? T.CopySign(delta, distance) : distance;
+            bool linear = size > delta;      // false for NaN, which stays a NaN
+            losses[i] = linear ? delta * (size - half * delta) : half * distance * distance;
+            slopes[i] = linear ? T.CopySign(delta, distance) : distance;
         }
     }
 

@@ -56,7 +56,7 @@ public sealed class DeclaredUserLayerTests
     public void RandomCasesOfItAreCheckedAndWrittenDown()
     {
         using var managed = new ManagedBackend();
-        LayerGradientCase[] cases = [.. Enumerable.Range(1, 300)
+        LayerGradientCase[] cases = [.. Enumerable.Range(1, 1_000)
             .Select(seed => RandomCases.Layer((ulong)seed, layers: s_layers))
             .Where(made => made.Layer is GainRelu).Take(3)];
         Assert.That(cases, Has.Length.EqualTo(3), "random layers");
