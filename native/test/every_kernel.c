@@ -88,10 +88,12 @@ static void activation_backward(run *r) { activations(r, false); }
 
 static void add(run *r) {
   const cn_tensor *layouts[] = {&plain, &blocked, &flat};
-  for (int i = 0; i < 3; i++) {
-    const cn_tensor *t = layouts[i];
+  for (int32_t kind = CN_IDENTITY; kind < CN_ACTIVATIONS; kind++) {
+    if (kind == CN_SIGMOID || kind == CN_HARD_SIGMOID || kind == CN_SOFTPLUS)
+      continue; /* not 0 at 0 */
+    const cn_tensor *t = layouts[kind % 3];
     const cn_elementwise op = {
-        .size = sizeof op, .a = *t, .b = *t, .out = *t, .activation = {.kind = CN_RELU}};
+        .size = sizeof op, .a = *t, .b = *t, .out = *t, .activation = valid_activation(kind)};
     RUN(cn_add(r->context, &op, N, tensor(r, t, N), tensor(r, t, N), tensor_result(r, t, N)));
   }
 }
@@ -235,31 +237,32 @@ static void sample_norms(run *r, bool backward) {
   /* The channels of each pixel, groups across blocks, and a scale for each value. */
   const int32_t kinds[3][2] = {{0, 0}, {CHANNELS, 0}, {1, 1}};
   for (int i = 0; i < 3; i++) {
+    cn_tensor t = blocked;
+    if (i == 0) t.w = 300; /* more than one chunk of pixels */
     const cn_sample_norm norm = {.size = sizeof norm,
                                  .epsilon = 1e-5f,
-                                 .x = blocked,
-                                 .y = blocked,
-                                 .dx = blocked,
-                                 .dy = blocked,
+                                 .x = t,
+                                 .y = t,
+                                 .dx = t,
+                                 .dy = t,
                                  .groups = kinds[i][0],
                                  .scales_values = kinds[i][1]};
     cn_tensor scales = blocked;
     scales.halo = 0;
     const int64_t statistics = floats_in(cn_sample_norm_statistics_bytes(&norm, N));
     const int64_t vector = kinds[i][1] ? tensor_floats(&scales, 1) : 32;
-    const float *x = tensor(r, &blocked, N);
+    const float *x = tensor(r, &t, N);
     const float *gamma = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
     const float *beta = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
     float *mean = aligned_result(r, statistics), *inverse = aligned_result(r, statistics);
-    float *y = tensor_result(r, &blocked, N);
+    float *y = tensor_result(r, &t, N);
     RUN(cn_sample_norm_forward(r->context, &norm, &e, N, x, gamma, beta, y, mean, inverse));
     if (!backward) continue;
     const int64_t bytes = cn_sample_norm_workspace_bytes(r->context, &norm, N);
     void *workspace = own(r, new_bytes(bytes));
-    RUN(cn_sample_norm_backward(r->context, &norm, &e, N, x, tensor(r, &blocked, N), gamma, beta,
-                                mean, inverse, tensor_result(r, &blocked, N),
-                                aligned_result(r, vector), aligned_result(r, vector), workspace,
-                                bytes));
+    RUN(cn_sample_norm_backward(r->context, &norm, &e, N, x, tensor(r, &t, N), gamma, beta, mean,
+                                inverse, tensor_result(r, &t, N), aligned_result(r, vector),
+                                aligned_result(r, vector), workspace, bytes));
   }
 }
 
