@@ -116,8 +116,8 @@ public static class Canary
     public static IReadOnlyList<CanaryCase> Cases { get; } =
     [
         .. LayerSet.BuiltIn.Declarations.SelectMany(kind => kind.Examples.Take(MostOfAKind)).Select(Of),
-        Of("softmax", new SoftmaxCrossEntropy()) with { Rounds = true },
-        Of("softmax per pixel", new SoftmaxCrossEntropy(PerPixel: true)) with { Rounds = true },
+        Of("softmax cross-entropy", new SoftmaxCrossEntropy()) with { Rounds = true },
+        Of("softmax cross-entropy per pixel", new SoftmaxCrossEntropy(PerPixel: true)) with { Rounds = true },
         Of("svm", new MulticlassSvm()),
         Of("multi-margin", new MultiMarginLoss()),
         Of("squared multi-margin", new MultiMarginLoss(2)),

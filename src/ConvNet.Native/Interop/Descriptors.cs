@@ -137,13 +137,16 @@ internal enum cn_rearrangement_kind
     CN_PERMUTE = 3,
 }
 
+/// <summary>The array of three axes in <see cref="cn_rearrangement"/>.</summary>
+internal record struct cn_axes(int c, int h, int w);
+
 internal unsafe record struct cn_rearrangement()
 {
     public readonly uint size = (uint)sizeof(cn_rearrangement);
     public cn_rearrangement_kind kind;
     public cn_tensor x, y;
     public int factor;
-    public int order0, order1, order2;
+    public cn_axes order;
 }
 
 [Flags]

@@ -49,9 +49,7 @@ internal sealed class RearrangePrimitive(Operation operation, cn_rearrangement f
     private static cn_rearrangement Order(int[] order) => new()
     {
         kind = cn_rearrangement_kind.CN_PERMUTE,
-        order0 = order[0],
-        order1 = order[1],
-        order2 = order[2],
+        order = new cn_axes(order[0], order[1], order[2]),
     };
 
     private static void Add(Lowering plan, cn_rearrangement op, Slot from, Slot to)

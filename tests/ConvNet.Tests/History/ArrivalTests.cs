@@ -204,7 +204,7 @@ public sealed class ArrivalTests
         Inputs = [.. example.Inputs.Select(shape => new Shape(shape.C, shape.H + 1, shape.W + 1))],
     };
 
-    // Everything that a layer computes in the second of two passes.
+    // Everything that a layer computes in the second of two passes, and the constants that its parameters start with.
     private static string ResultsOn(IBackend backend, Layer layer, LayerExample example)
     {
         Shape[] shapes = [.. example.Inputs];
@@ -218,7 +218,8 @@ public sealed class ArrivalTests
             Samples.Uniform(n * layer.Infer(shapes).Length, 20), probe.Tested.Index, 1, Seed: 1);
         LayerResult got = probe.Run(backend, values, values);
         float[]?[] results = [got.Y, .. got.DX, .. got.DW, .. got.Buffers];
-        return $"{layer.Infer(shapes)}: {string.Join(' ', results.SelectMany(each => each ?? []))}";
+        IEnumerable<InitialValue> starts = layer.Parameters(shapes).Select(parameter => parameter.Initial);
+        return $"{layer.Infer(shapes)}: {string.Join(' ', starts)} {string.Join(' ', results.SelectMany(each => each ?? []))}";
     }
 
     private static (string Text, List<Seen> Frames) Run(GradientCase made)

@@ -6,6 +6,8 @@ internal record DefectiveLoss(Loss Right) : Loss
 {
     public override TargetKind Takes => Right.Takes;
 
+    public override int? IgnoredClass => Right.IgnoredClass;
+
     public override T Evaluate<T>(in LossFrame<T> f) => Right.Evaluate(f);
 }
 
@@ -48,15 +50,20 @@ internal sealed record WithoutShift(Loss Right) : DefectiveLoss(Right)
 {
     public override T Evaluate<T>(in LossFrame<T> f)
     {
-        T total = T.Zero;
+        (T total, T weights) = (T.Zero, T.Zero);
+        for (int n = 0; n < f.N; n++)
+            weights += f.Targets.Classes[n] == IgnoredClass ? T.Zero : f.Weight(n);
         for (int n = 0; n < f.N; n++)
         {
             ReadOnlySpan<T> y = f.Y.Slice(n * f.Output.C, f.Output.C);
             Span<T> dy = f.DY.Slice(n * f.Output.C, f.Output.C);
-            T sum = T.Zero, weight = f.Weight(n) / f.TotalWeight;
+            int target = f.Targets.Classes[n];
+            dy.Clear();
+            if (target == IgnoredClass)
+                continue;
+            T sum = T.Zero, weight = f.Weight(n) / weights;
             for (int j = 0; j < y.Length; j++)
                 sum += dy[j] = T.Exp(y[j]);
-            int target = f.Targets.Classes[n];
             total += (T.Log(sum) - y[target]) * weight;
             for (int j = 0; j < y.Length; j++)
                 dy[j] = (dy[j] / sum - (j == target ? T.One : T.Zero)) * weight;

@@ -39,7 +39,7 @@ public sealed class TraceTests
         foreach (IReadOnlyList<TracedOperation> operations in (IReadOnlyList<TracedOperation>[])[training, inference])
         {
             Assert.That(operations.SelectMany(operation => operation.Nodes), Is.EquivalentTo(built.LayerNodes
-                .Where(node => node.Layer is not Flatten
+                .Where(node => node.Layer is not (Flatten or Reshape)
                     && (node.Layer is not Dropout || operations == training))));
             foreach (TracedOperation operation in operations)
             {

@@ -141,7 +141,7 @@ internal sealed class TracedOperations(Graph graph)
         return null;
     }
 
-    private IEnumerable<Node> ReadersOf(Node node) => node.Consumers.SelectMany(reader => reader.Layer is Flatten
+    private IEnumerable<Node> ReadersOf(Node node) => node.Consumers.SelectMany(reader => reader.Layer is Flatten or Reshape
         ? ReadersOf(reader)
         : _exchanged.Values.Select(exchange => exchange.Operation.Nodes).First(nodes => nodes.Contains(reader)));
 
