@@ -72,7 +72,7 @@ public sealed record GroupNorm : SampleNorm
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
-        (_, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("group_norm", new GroupNorm(2), 1, new Shape(2, map.H, map.W));
+        (int channels, Extent map) = draw.Spread(draw.ManyTerms());
+        return new("group_norm", new GroupNorm(2), 1, new Shape(2 * channels, map.H, map.W));
     }
 }

@@ -51,7 +51,7 @@ public sealed record InstanceNorm2d : SampleNorm
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
-        (_, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("instance_norm", new InstanceNorm2d(), 1, new Shape(1, map.H, map.W));
+        (int n, Extent map) = draw.Spread(draw.ManyTerms());
+        return new("instance_norm", new InstanceNorm2d(affine: true), n, new Shape(1, map.H, map.W));
     }
 }

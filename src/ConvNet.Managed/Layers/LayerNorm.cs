@@ -78,7 +78,7 @@ public sealed record LayerNorm : SampleNorm
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
-        (_, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("layer_norm", new LayerNorm(), 1, new Shape(draw.Between(1, 3), map.H, map.W));
+        (int channels, Extent map) = draw.Spread(draw.ManyTerms());
+        return new("layer_norm", new LayerNorm(), 1, new Shape(channels, map.H, map.W));
     }
 }

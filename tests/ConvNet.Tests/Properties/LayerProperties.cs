@@ -112,11 +112,14 @@ public sealed class LayerProperties(BackendCase backend)
             float[] Rotated(float[] values)
                 => [.. values[(values.Length / run.N)..], .. values[..(values.Length / run.N)]];
             Outcome before = run.Train(image, w, dy), after = run.Train(Rotated(image), w, Rotated(dy));
-            RandomProperty.Same(after.Y, Rotated(before.Y), "y");
-            RandomProperty.Same(after.DX, Rotated(before.DX), "dx");
+            RandomProperty.Same(after.Y, Rotated(before.Y), "y", PlaceShare);
+            RandomProperty.Same(after.DX, Rotated(before.DX), "dx", PlaceShare);
             for (int i = 0; i < w.Length; i++)
-                RandomProperty.Same(after.DW[i], before.DW[i], $"gradient {i}");
+                RandomProperty.Same(after.DW[i], before.DW[i], $"gradient {i}", PlaceShare);
         });
+
+    // libtorch computes the last values of a tensor, which do not fill a vector, by other functions than the rest.
+    private float PlaceShare => backend.Deterministic ? 0 : 4 * MathF.Pow(2, -24);
 
     [Test]
     public void TheGradientOfASumOfLossesIsTheSumOfTheGradients()

@@ -39,12 +39,14 @@ internal static class RandomProperty
             property));
     }
 
-    /// <summary>Throws unless all values are equal; a zero is a zero, whatever its sign.</summary>
-    public static void Same(float[] got, float[] expected, string what)
+    /// <summary>Throws unless all values are equal, or differ by a share of their size; a zero is a zero, whatever its
+    /// sign.</summary>
+    public static void Same(float[] got, float[] expected, string what, float share = 0)
     {
         for (int i = 0; i < expected.Length; i++)
         {
-            if (got[i] != expected[i] && !(float.IsNaN(got[i]) && float.IsNaN(expected[i])))
+            if (got[i] != expected[i] && !(Math.Abs(got[i] - expected[i]) <= share * Math.Abs(expected[i]))
+                && !(float.IsNaN(got[i]) && float.IsNaN(expected[i])))
                 throw new InvalidOperationException($"{what}: [{i}] is {got[i]:R} and should be {expected[i]:R}");
         }
     }

@@ -22,8 +22,7 @@ internal static class Server
             foreach (float[] tensor in tensors)
                 input.ReadExactly(MemoryMarshal.AsBytes(tensor.AsSpan()));
             string kind = layer.GetProperty("layer").GetString()!;
-            long[] padding = kind is "conv" or "convtranspose" ? Numbers(layer.GetProperty("padding")) : [];
-            if (padding.Length != 2)
+            if (kind is not ("conv" or "convtranspose") || Sizes(layer.GetProperty("padding")).Length != 2)
             {
                 output.Write(Encoding.UTF8.GetBytes($"{kind} is not supported, or not with this padding\n"));
                 continue;
@@ -43,7 +42,7 @@ internal static class Server
         long n = request.GetProperty("batch").GetInt64(), filters = layer.GetProperty("outChannels").GetInt64(),
             groups = layer.GetProperty("groups").GetInt64();
         long[] shape = Numbers(request.GetProperty("inputs")[0]);
-        long[] Sizes(string name) => Numbers(layer.GetProperty(name));
+        long[] Sizes(string name) => Server.Sizes(layer.GetProperty(name));
         bool transposed = layer.GetProperty("layer").GetString() == "convtranspose",
             biased = layer.GetProperty("bias").GetBoolean();
         long[] filter = [.. transposed ? (long[])[shape[0], filters / groups] : [filters, shape[0] / groups],
@@ -62,6 +61,14 @@ internal static class Server
     }
 
     private static long[] Numbers(JsonElement array) => [.. array.EnumerateArray().Select(each => each.GetInt64())];
+
+    // Rows and columns; a single number stands for both.
+    private static long[] Sizes(JsonElement sizes) => sizes.ValueKind switch
+    {
+        JsonValueKind.Number => [sizes.GetInt64(), sizes.GetInt64()],
+        JsonValueKind.Array => Numbers(sizes),
+        _ => [],
+    };
 
     private static string? ReadLine(Stream stream)
     {

@@ -77,6 +77,10 @@ public readonly record struct SchedulePoint(long Step, long Steps, long StepsPer
         int before = (int)Math.Min(Results.Count, (start + StepsPerEpoch - 1) / StepsPerEpoch);
         return new(Step - start, end - start, StepsPerEpoch) { Results = [.. Results.Skip(before)] };
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SchedulePoint), (nameof(Step), Step),
+        (nameof(Steps), Steps), (nameof(StepsPerEpoch), StepsPerEpoch), (nameof(Results), Results));
 }
 
 /// <summary>The unit in which a schedule counts.</summary>

@@ -59,6 +59,10 @@ public sealed record SequentialSchedule : LearningRateSchedule
     }
 
     /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SequentialSchedule), (nameof(Schedules), Schedules),
+        (nameof(Milestones), Milestones), (nameof(Unit), Unit));
+
+    /// <inheritdoc/>
     public bool Equals(SequentialSchedule? other) => other is not null && Schedules.SequenceEqual(other.Schedules)
         && (Milestones, Unit) == (other.Milestones, other.Unit);
 
