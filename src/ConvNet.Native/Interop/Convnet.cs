@@ -10,7 +10,7 @@ namespace ConvNet.Native.Interop;
 /// library.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 0;
+    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 1;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_SIZE = Limits.NativeSize;
     public const int CN_MOST_WINDOW = Limits.Window;
