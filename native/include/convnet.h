@@ -334,6 +334,25 @@ CN_API int32_t cn_activation_backward(const cn_context *context, const cn_elemen
 CN_API int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
                       const void *b, void *out);
 
+/* out = a - b, and out = a b. */
+CN_API int32_t cn_subtract(const cn_context *context, const cn_elementwise *op, int32_t n,
+                           const void *a, const void *b, void *out);
+CN_API int32_t cn_multiply(const cn_context *context, const cn_elementwise *op, int32_t n,
+                           const void *a, const void *b, void *out);
+
+/* y may be x if their descriptors are equal. */
+CN_API int32_t cn_channel_scale_forward(const cn_context *context, const cn_channel_scale *op,
+                                        int32_t n, const void *x, const float *s, void *y);
+
+/* The gradients; one that is NULL is not computed. dx may be dy if their descriptors are equal.
+ * Only ds, and dx with negatives, read x; only dx reads s; only ds needs workspace. */
+CN_API int64_t cn_channel_scale_workspace_bytes(const cn_context *context,
+                                                const cn_channel_scale *op, int32_t n);
+CN_API int32_t cn_channel_scale_backward(const cn_context *context, const cn_channel_scale *op,
+                                         int32_t n, const void *x, const void *dy, const float *s,
+                                         void *dx, float *ds, void *workspace,
+                                         int64_t workspace_bytes);
+
 /* Computes y from x. y may be x if the descriptors are equal. */
 CN_API int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, int32_t n,
                                 int32_t first_sample, uint32_t step, const void *x, void *y);

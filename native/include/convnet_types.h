@@ -507,10 +507,38 @@ typedef struct cn_lrn {
  */
 typedef struct cn_elementwise {
   uint32_t size;
-  int32_t reserved;    /* 0 */
-  cn_tensor a, b, out; /* b is ignored by functions of one input */
-  cn_activation activation;
+  int32_t reserved;         /* 0 */
+  cn_tensor a, b, out;      /* b is ignored by functions of one input */
+  cn_activation activation; /* ignored by cn_subtract and cn_multiply */
 } cn_elementwise;
+
+/* The values that one factor multiplies. */
+typedef enum cn_factors {
+  CN_FACTOR_OF_MAP = 0,     /* a map: s and ds are CN_BLOCKED, c x 1 x 1 */
+  CN_FACTOR_OF_CHANNEL = 1, /* the maps of a channel: s and ds are per-channel vectors */
+  CN_FACTOR_OF_ALL = 2,     /* all: s and ds are per-channel vectors of a single channel */
+} cn_factors;
+
+/*
+ * y = s x, or, if negatives is 1, y = x where x > 0, else s x. The gradients are dx = s dy, or dy
+ * where y = x, and ds, the sum of x dy over the values that s multiplies. The tensors of maps are
+ * CN_BLOCKED and have the same shape.
+ */
+typedef struct cn_channel_scale {
+  uint32_t size;
+  int32_t factors; /* cn_factors */
+  cn_tensor x, y, dx, dy;
+  cn_tensor s, ds; /* of CN_FACTOR_OF_MAP */
+  int32_t negatives;
+} cn_channel_scale;
+
+/* What cn_dropout keeps or drops together. */
+typedef enum cn_drop_unit {
+  CN_DROP_VALUES = 0,
+  CN_DROP_MAPS = 1,
+  CN_DROP_SAMPLES = 2,
+  CN_DROP_BATCH = 3,
+} cn_drop_unit;
 
 /*
  * y = keep ? scale x : 0, where keep = word 0 of philox(counter, key) >= threshold. philox is
@@ -519,9 +547,12 @@ typedef struct cn_elementwise {
  *   counter = low and high 32 bits of e, step, node     key = low and high 32 bits of seed
  *   e = (((first_sample + sample) * c + channel) * h + row) * w + column
  *
- * The mask depends only on the position in the whole batch: several calls that share a batch, each
- * with the index of its first sample, mask what a single call would. The same call on dy gives dx.
- * For a drop probability p: threshold = floor(p 2^32), scale = 1 / (1 - p).
+ * Other units than single values have one word together: e = (first_sample + sample) * c + channel
+ * for a map, first_sample + sample for a sample, 0 for the batch. With a threshold of 0 nothing is
+ * dropped: y = scale x. The mask depends only on the position in the whole batch: several calls
+ * that share a batch, each with the index of its first sample, mask what a single call would. The
+ * same call on dy gives dx. For a drop probability p: threshold = floor(p 2^32), scale = 1 / (1 -
+ * p).
  */
 typedef struct cn_dropout {
   uint32_t size;
@@ -529,7 +560,8 @@ typedef struct cn_dropout {
   uint64_t seed;
   cn_tensor x, y; /* same shape and layout, each with its own halo */
   uint32_t threshold;
-  float scale; /* finite */
+  float scale;  /* finite */
+  int32_t unit; /* cn_drop_unit */
 } cn_dropout;
 
 /* Terms of a sum of cn_sums_of_squares. */

@@ -1,6 +1,7 @@
 /* Entry points for tensors, pooling, batch normalisation, elementwise functions and optimisers, and
  * the size of a team. */
 #include "batch_norm_plan.h"
+#include "channel_scale_plan.h"
 #include "check.h"
 #include "cpu.h"
 #include "parallel.h"
@@ -331,6 +332,13 @@ static int32_t check_input(const cn_tensor *in, const void *values, const cn_ten
   return values == result && !alike ? CN_BAD_SHAPE : CN_OK;
 }
 
+static int32_t check_combination(const cn_elementwise *op, int32_t n, const void *a, const void *b,
+                                 const void *out) {
+  if (op->reserved != 0) return CN_BAD_VALUE;
+  TRY(check_input(&op->a, a, &op->out, out, n));
+  return check_input(&op->b, b, &op->out, out, n);
+}
+
 int32_t cn_activation_forward(const cn_context *context, const cn_elementwise *op, int32_t n,
                               const void *a, void *out) {
   ADOPT(cn_context, context);
@@ -348,9 +356,7 @@ int32_t cn_activation_backward(const cn_context *context, const cn_elementwise *
   ADOPT(cn_context, context);
   TRY(check_context(context));
   ADOPT(cn_elementwise, op);
-  if (op->reserved != 0) return CN_BAD_VALUE;
-  TRY(check_input(&op->a, a, &op->out, dx, n));
-  TRY(check_input(&op->b, dy, &op->out, dx, n));
+  TRY(check_combination(op, n, a, dy, dx));
   TRY(check_activation(&op->activation));
   kernels_for(context)->activation_backward(context, op, n, a, dy, dx);
   return CN_OK;
@@ -361,11 +367,98 @@ int32_t cn_add(const cn_context *context, const cn_elementwise *op, int32_t n, c
   ADOPT(cn_context, context);
   TRY(check_context(context));
   ADOPT(cn_elementwise, op);
-  if (op->reserved != 0) return CN_BAD_VALUE;
-  TRY(check_input(&op->a, a, &op->out, out, n));
-  TRY(check_input(&op->b, b, &op->out, out, n));
+  TRY(check_combination(op, n, a, b, out));
   TRY(check_fused(&op->activation));
   kernels_for(context)->add(context, op, n, a, b, out);
+  return CN_OK;
+}
+
+int32_t cn_subtract(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
+                    const void *b, void *out) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_elementwise, op);
+  TRY(check_combination(op, n, a, b, out));
+  kernels_for(context)->subtract(context, op, n, a, b, out);
+  return CN_OK;
+}
+
+int32_t cn_multiply(const cn_context *context, const cn_elementwise *op, int32_t n, const void *a,
+                    const void *b, void *out) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_elementwise, op);
+  TRY(check_combination(op, n, a, b, out));
+  kernels_for(context)->multiply(context, op, n, a, b, out);
+  return CN_OK;
+}
+
+/* Validates x, the factors, and other maps of the shape of x. */
+static int32_t check_scale(const cn_channel_scale *op, int32_t n) {
+  TRY(check_batch(&op->x, n));
+  TRY(check_layout(&op->x, CN_BLOCKED));
+  if (op->negatives != 0 && op->negatives != 1) return CN_BAD_VALUE;
+  return op->factors < CN_FACTOR_OF_MAP || op->factors > CN_FACTOR_OF_ALL ? CN_BAD_VALUE : CN_OK;
+}
+
+static int32_t check_factors(const cn_channel_scale *op, const cn_tensor *factors, int32_t n) {
+  if (op->factors != CN_FACTOR_OF_MAP) return CN_OK;
+  const cn_tensor expected = {.c = op->x.c, .h = 1, .w = 1, .layout = CN_BLOCKED};
+  TRY(check_batch(factors, n));
+  return check_same(&expected, factors);
+}
+
+/* A result that may be the operand that it is computed from. */
+static int32_t check_mapped(const cn_channel_scale *op, const cn_tensor *in, const void *values,
+                            const cn_tensor *out, const void *result, int32_t n) {
+  TRY(check_like(&op->x, in, n));
+  return check_input(in, values, out, result, n);
+}
+
+int32_t cn_channel_scale_forward(const cn_context *context, const cn_channel_scale *op, int32_t n,
+                                 const void *x, const float *s, void *y) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_channel_scale, op);
+  TRY(check_scale(op, n));
+  TRY(check_factors(op, &op->s, n));
+  TRY(check_mapped(op, &op->x, x, &op->y, y, n));
+  TRY(check_aligned(s));
+  kernels_for(context)->channel_scale_forward(context, op, n, x, s, y);
+  return CN_OK;
+}
+
+int64_t cn_channel_scale_workspace_bytes(const cn_context *context, const cn_channel_scale *op,
+                                         int32_t n) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_channel_scale, op);
+  TRY(check_context(context));
+  TRY(check_scale(op, n));
+  return bytes_of(channel_scale_floats(op, n));
+}
+
+int32_t cn_channel_scale_backward(const cn_context *context, const cn_channel_scale *op, int32_t n,
+                                  const void *x, const void *dy, const float *s, void *dx,
+                                  float *ds, void *workspace, int64_t workspace_bytes) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  ADOPT(cn_channel_scale, op);
+  TRY(check_scale(op, n));
+  TRY(check_factors(op, &op->s, n));
+  TRY(check_like(&op->x, &op->dy, n));
+  TRY(check_aligned(dy));
+  if (ds != NULL || op->negatives != 0) TRY(check_aligned(x));
+  if (dx != NULL) {
+    TRY(check_mapped(op, &op->dy, dy, &op->dx, dx, n));
+    TRY(check_aligned(s));
+  }
+  if (ds != NULL) {
+    TRY(check_factors(op, &op->ds, n));
+    TRY(check_aligned(ds));
+    TRY(check_workspace(workspace, workspace_bytes, channel_scale_floats(op, n)));
+  }
+  if (dx != NULL || ds != NULL)
+    kernels_for(context)->channel_scale_backward(context, op, n, x, dy, s, dx, ds, workspace);
   return CN_OK;
 }
 
@@ -377,6 +470,7 @@ int32_t cn_dropout_apply(const cn_context *context, const cn_dropout *dropout, i
   TRY(check_input(&dropout->x, x, &dropout->y, y, n));
   if (first_sample < 0) return CN_BAD_SHAPE;
   if (!isfinite(dropout->scale)) return CN_BAD_VALUE;
+  if (dropout->unit < CN_DROP_VALUES || dropout->unit > CN_DROP_BATCH) return CN_BAD_VALUE;
   kernels_for(context)->dropout(context, dropout, n, first_sample, step, x, y);
   return CN_OK;
 }

@@ -5,6 +5,8 @@
 enum {
   LEAF_TERMS = 64, /* terms of a leaf of a pairwise sum, which are summed one after the other */
   NORM_PIECE = 2 * LEAF_TERMS,       /* pixels of a row of batch norm's backward sums */
+  SCALE_PIECE = 2 * LEAF_TERMS,      /* pixels of a row of the gradient of a channel's factor */
+  SCALE_CHUNK = 2048,                /* pixels of a map with a sum of their own */
   STATISTICS_PIECE = 4 * LEAF_TERMS, /* pixels of a row of its statistics */
   BIAS_PIECE = 4 * LEAF_TERMS,       /* pixels of a row of a convolution's bias gradient */
   OPTIMIZER_RUN = 4096,              /* values of an item of an optimiser step */

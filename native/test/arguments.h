@@ -21,6 +21,7 @@ typedef struct arguments {
   cn_softmax softmax;
   cn_lrn lrn;
   cn_elementwise elementwise;
+  cn_channel_scale channel_scale;
   cn_dropout dropout;
   cn_loss loss;
   cn_epilogue epilogue;
@@ -38,6 +39,7 @@ typedef struct arguments {
   const cn_softmax *by_softmax;
   const cn_lrn *by_lrn;
   const cn_elementwise *by_elementwise;
+  const cn_channel_scale *by_channel_scale;
   const cn_dropout *by_dropout;
   const cn_loss *by_loss;
   const cn_epilogue *behind;

@@ -8,6 +8,8 @@ static const cn_tensor shape = {.c = 16, .h = 4, .w = 4, .layout = CN_BLOCKED};
 FUNCTION(cn_activation_forward, a.in, a.by_elementwise, a.n, a.x, a.y);
 FUNCTION(cn_activation_backward, a.in, a.by_elementwise, a.n, a.x, a.dy, a.dx);
 FUNCTION(cn_add, a.in, a.by_elementwise, a.n, a.x, a.dy, a.y);
+FUNCTION(cn_subtract, a.in, a.by_elementwise, a.n, a.x, a.dy, a.y);
+FUNCTION(cn_multiply, a.in, a.by_elementwise, a.n, a.x, a.dy, a.y);
 FUNCTION(cn_dropout_apply, a.in, a.by_dropout, a.n, a.first_sample, 0, a.x, a.y);
 
 static void elementwise(void) {
@@ -25,8 +27,9 @@ static void elementwise(void) {
   cn_elementwise *e = &a.elementwise;
   const function *forward = &cn_activation_forward_row, *backward = &cn_activation_backward_row,
                  *add = &cn_add_row;
-  const function *functions[] = {forward, backward, add};
-  for (int i = 0; i < 3; i++) {
+  const function *combinations[] = {add, &cn_subtract_row, &cn_multiply_row};
+  const function *functions[] = {forward, backward, add, combinations[1], combinations[2]};
+  for (int i = 0; i < 5; i++) {
     const function *f = functions[i];
     context_rows(f);
     batch_rows(f);
@@ -37,8 +40,10 @@ static void elementwise(void) {
     ROW(f, CN_BAD_LAYOUT, e->out.layout = CN_FLAT);
     if (f == add)
       fused_rows(f, &e->activation);
-    else
+    else if (i < 2)
       activation_rows(f, &e->activation);
+    else
+      ROW(f, CN_OK, e->activation.kind = -1);
     ALIGNED(f, a.x);
     if (f == forward) {
       ROW(f, CN_OK, memset(&e->b, 0xA5, sizeof e->b));
@@ -52,10 +57,86 @@ static void elementwise(void) {
     ALIGNED(f, a.dy);
   }
   ALIGNED(backward, a.dx);
-  ALIGNED(add, a.y);
   ROW(backward, CN_BAD_SHAPE, a.dx = a.dy, e->out.halo = 1);
-  ROW(add, CN_BAD_SHAPE, a.y = a.dy, e->out.halo = 1);
-  ROW(add, CN_OK, a.y = a.dy);
+  for (int i = 0; i < 3; i++) {
+    ALIGNED(combinations[i], a.y);
+    ROW(combinations[i], CN_BAD_SHAPE, a.y = a.dy, e->out.halo = 1);
+    ROW(combinations[i], CN_OK, a.y = a.dy);
+  }
+}
+
+FUNCTION(cn_channel_scale_forward, a.in, a.by_channel_scale, a.n, a.x, a.scale, a.y);
+FUNCTION(cn_channel_scale_workspace_bytes, a.in, a.by_channel_scale, a.n);
+FUNCTION(cn_channel_scale_backward, a.in, a.by_channel_scale, a.n, a.x, a.dy, a.scale, a.dx,
+         a.dscale, a.workspace, a.room);
+
+/* The tensor of factors of maps. */
+static void factor_rows(const function *f, cn_tensor *factors) {
+  same_shape_rows(f, factors);
+  ROW(f, CN_BAD_LAYOUT, factors->layout = CN_PLAIN);
+  ROW(f, CN_OK, factors->layout = CN_PLAIN, a.channel_scale.factors = CN_FACTOR_OF_ALL);
+}
+
+static void channel_scale(void) {
+  begin_table();
+  const cn_tensor vector = {.c = 16, .h = 1, .w = 1, .halo = 1, .layout = CN_BLOCKED};
+  valid.channel_scale = (cn_channel_scale){.size = sizeof valid.channel_scale,
+                                           .x = shape,
+                                           .y = shape,
+                                           .dx = shape,
+                                           .dy = shape,
+                                           .s = vector,
+                                           .ds = vector};
+  valid.by_channel_scale = &a.channel_scale;
+  valid.x = piece(0);
+  valid.y = piece(1);
+  valid.dy = piece(2);
+  valid.dx = piece(3);
+  valid.scale = piece(4);
+  valid.dscale = piece(5);
+  valid.workspace = piece(6);
+  a = valid;
+  valid.room = cn_channel_scale_workspace_bytes(a.in, a.by_channel_scale, a.n);
+  CHECK(valid.room > 0 && valid.room <= PIECE, "%lld bytes", (long long)valid.room);
+  cn_channel_scale *c = &a.channel_scale;
+  const function *forward = &cn_channel_scale_forward_row,
+                 *bytes = &cn_channel_scale_workspace_bytes_row,
+                 *backward = &cn_channel_scale_backward_row;
+  const function *functions[] = {forward, backward, bytes};
+  for (int i = 0; i < 3; i++) {
+    const function *f = functions[i];
+    ROW(f, f == bytes ? valid.room : CN_OK, (void)0);
+    ROW(f, CN_BAD_CONTEXT, a.context.threads = 0);
+    DESCRIPTOR(f, a.channel_scale, a.by_channel_scale);
+    batch_rows(f);
+    tensor_rows(f, &c->x);
+    ROW(f, CN_BAD_LAYOUT, c->x.layout = CN_PLAIN);
+    ROW(f, CN_BAD_VALUE, c->factors = -1);
+    ROW(f, CN_BAD_VALUE, c->factors = CN_FACTOR_OF_ALL + 1);
+    ROW(f, CN_BAD_VALUE, c->negatives = 2);
+    if (f == bytes) continue;
+    context_rows(f);
+    factor_rows(f, &c->s);
+    ALIGNED(f, a.x);
+    ALIGNED(f, a.scale);
+  }
+  same_shape_rows(forward, &c->y);
+  ROW(forward, CN_OK, a.y = a.x);
+  ROW(forward, CN_BAD_SHAPE, a.y = a.x, c->y.halo = 1);
+  ROW(forward, CN_OK, c->dx.h = 0, c->dy.type = 1, c->ds.c = 0);
+  ALIGNED(forward, a.y);
+  same_shape_rows(backward, &c->dx);
+  same_shape_rows(backward, &c->dy);
+  factor_rows(backward, &c->ds);
+  ALIGNED(backward, a.dy);
+  OPTIONAL(backward, a.dx);
+  OPTIONAL(backward, a.dscale);
+  workspace_rows(backward);
+  ROW(backward, CN_OK, a.dx = a.dy);
+  ROW(backward, CN_BAD_SHAPE, a.dx = a.dy, c->dx.halo = 1);
+  IGNORED(backward, a.scale, a.dx = NULL, c->dx.h = 0);
+  IGNORED(backward, a.x, a.dscale = NULL, a.workspace = nowhere, a.room = 0, c->ds.c = 0);
+  ROW(backward, CN_MISALIGNED, a.x = nowhere, a.dscale = NULL, c->negatives = 1);
 }
 
 static void dropout(void) {
@@ -73,6 +154,9 @@ static void dropout(void) {
   ROW(f, CN_BAD_LAYOUT, a.dropout.y.layout = CN_FLAT);
   ROW(f, CN_BAD_VALUE, a.dropout.scale = INFINITY);
   ROW(f, CN_BAD_VALUE, a.dropout.scale = NAN);
+  ROW(f, CN_OK, a.dropout.unit = CN_DROP_BATCH);
+  ROW(f, CN_BAD_VALUE, a.dropout.unit = CN_DROP_BATCH + 1);
+  ROW(f, CN_BAD_VALUE, a.dropout.unit = -1);
   ROW(f, CN_BAD_SHAPE, a.first_sample = -1);
   ROW(f, CN_OK, a.y = a.x);
   ROW(f, CN_BAD_SHAPE, a.y = a.x, a.dropout.y.halo = 1);
@@ -287,6 +371,7 @@ static void optimizer_steps(void) {
 
 void training_arguments(void) {
   elementwise();
+  channel_scale();
   dropout();
   runs();
   losses();

@@ -98,14 +98,67 @@ static void add(run *r) {
   }
 }
 
+static void combinations(run *r, bool multiplies) {
+  const cn_tensor *layouts[] = {&plain, &blocked, &flat};
+  for (int i = 0; i < 3; i++) {
+    const cn_tensor *t = layouts[i];
+    const cn_elementwise op = {.size = sizeof op, .a = *t, .b = *t, .out = *t};
+    const float *a = tensor(r, t, N), *b = tensor(r, t, N);
+    float *out = tensor_result(r, t, N);
+    RUN((multiplies ? cn_multiply : cn_subtract)(r->context, &op, N, a, b, out));
+  }
+}
+
+static void subtract(run *r) { combinations(r, false); }
+static void multiply(run *r) { combinations(r, true); }
+
 static void dropout(run *r) {
-  for (int i = 0; i < 2; i++) {
-    const cn_tensor *t = i == 0 ? &plain : &blocked;
-    const cn_dropout d = {
-        .size = sizeof d, .seed = 7, .x = *t, .y = *t, .threshold = 1u << 30, .scale = 4.0f / 3.0f};
+  for (int i = 0; i < 4; i++) {
+    const cn_tensor *t = i % 2 == 0 ? &plain : &blocked;
+    const cn_dropout d = {.size = sizeof d,
+                          .seed = 7,
+                          .x = *t,
+                          .y = *t,
+                          .threshold = 1u << 30,
+                          .scale = 4.0f / 3.0f,
+                          .unit = i / 2 * CN_DROP_MAPS};
     RUN(cn_dropout_apply(r->context, &d, N, 0, 1, tensor(r, t, N), tensor_result(r, t, N)));
   }
 }
+
+static void channel_scales(run *r, bool backward) {
+  const cn_tensor vector = {CHANNELS, 1, 1, 0, CN_BLOCKED, 0, 0};
+  for (int i = 0; i < 6; i++) {
+    const cn_channel_scale op = {.size = sizeof op,
+                                 .factors = i / 2,
+                                 .x = blocked,
+                                 .y = blocked,
+                                 .dx = blocked,
+                                 .dy = blocked,
+                                 .s = vector,
+                                 .ds = vector,
+                                 .negatives = i % 2};
+    const int64_t factors = i < 2 ? tensor_floats(&vector, N) : 32;
+    const float *x = tensor(r, &blocked, N);
+    const float *s = i < 2 ? tensor(r, &vector, N) : channels(r, CHANNELS);
+    if (!backward) {
+      RUN(cn_channel_scale_forward(r->context, &op, N, x, s, tensor_result(r, &blocked, N)));
+      continue;
+    }
+    const float *dy = tensor(r, &blocked, N);
+    const int64_t bytes = cn_channel_scale_workspace_bytes(r->context, &op, N);
+    void *workspace = own(r, new_bytes(bytes));
+    RUN(cn_channel_scale_backward(r->context, &op, N, x, dy, s, tensor_result(r, &blocked, N),
+                                  aligned_result(r, factors), workspace, bytes));
+    RUN(cn_channel_scale_backward(r->context, &op, N, x, dy, NULL, NULL, aligned_result(r, factors),
+                                  workspace, bytes));
+    RUN(cn_channel_scale_backward(r->context, &op, N, x, dy, s, tensor_result(r, &blocked, N), NULL,
+                                  NULL, 0));
+  }
+}
+
+static void channel_scale_forward(run *r) { channel_scales(r, false); }
+static void channel_scale_backward(run *r) { channel_scales(r, true); }
 
 static cn_pool2d pool_of(int32_t kind, int32_t winners) {
   cn_tensor y = blocked;
@@ -247,7 +300,7 @@ static void sample_norms(run *r, bool backward) {
                                  .dy = t,
                                  .groups = kinds[i][0],
                                  .scales_values = kinds[i][1]};
-    cn_tensor scales = blocked;
+    cn_tensor scales = t;
     scales.halo = 0;
     const int64_t statistics = floats_in(cn_sample_norm_statistics_bytes(&norm, N));
     const int64_t vector = kinds[i][1] ? tensor_floats(&scales, 1) : 32;
@@ -424,6 +477,10 @@ const kernel_case kernel_cases[] = {
     {.name = "activation_forward", .body = activation_forward},
     {.name = "activation_backward", .body = activation_backward},
     {.name = "add", .body = add},
+    {.name = "subtract", .body = subtract},
+    {.name = "multiply", .body = multiply},
+    {.name = "channel_scale_forward", .body = channel_scale_forward},
+    {.name = "channel_scale_backward", .body = channel_scale_backward},
     {.name = "dropout", .body = dropout},
     {.name = "pool2d_forward", .body = pool2d_forward},
     {.name = "pool2d_backward", .body = pool2d_backward},

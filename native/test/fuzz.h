@@ -25,6 +25,7 @@ void fuzz_sample_norm(void);
 void fuzz_softmax(void);
 void fuzz_lrn(void);
 void fuzz_elementwise(void);
+void fuzz_channel_scale(void);
 void fuzz_channels(void);
 void fuzz_vectors(void);
 void fuzz_optimizer(void);

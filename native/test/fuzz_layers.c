@@ -344,7 +344,7 @@ void fuzz_sample_norm(void) {
   cn_tensor scales = d.x;
   scales.halo = 0;
   scales.sample_stride = 0;
-  const bool scales_values = norm->size == sizeof d && d.scales_values != 0;
+  const bool scales_values = norm->size >= sizeof d && d.scales_values != 0;
   const int64_t vector = scales_values ? cn_tensor_bytes(&scales, 1) : vector_bytes(d.x.c);
   const int64_t statistics = cn_sample_norm_statistics_bytes(norm, n);
   const int64_t room = cn_sample_norm_workspace_bytes(context, norm, n);

@@ -20,13 +20,19 @@ void fuzz_elementwise(void) {
                   .x = e.a,
                   .y = e.out,
                   .threshold = 1u << 31,
-                  .scale = chance(97) ? 2.0f : INFINITY};
+                  .scale = chance(97) ? 2.0f : INFINITY,
+                  .unit = chance(97) ? below(CN_DROP_BATCH + 1) : CN_DROP_BATCH + 1};
   const cn_context *context = offered(CONTEXT, &some, sizeof some);
   const cn_elementwise *op = offered(LAYER, &e, sizeof e);
   begin_call();
   void *a = spoilt(next_image(&e.a, n)), *b = spoilt(next_image(&e.b, n));
   void *out = spoilt(next_result(&e.out, n));
-  if (all_fit()) CALL(cn_add, context, op, n, a, b, out);
+  if (all_fit() && chance(50))
+    CALL(cn_add, context, op, n, a, b, out);
+  else if (all_fit() && chance(50))
+    CALL(cn_subtract, context, op, n, a, b, out);
+  else if (all_fit())
+    CALL(cn_multiply, context, op, n, a, b, out);
   begin_call();
   a = spoilt(next_image(&e.a, n)), out = spoilt(next_result(&e.out, n));
   if (all_fit()) CALL(cn_activation_forward, context, op, n, a, out);
@@ -38,6 +44,46 @@ void fuzz_elementwise(void) {
   begin_call();
   a = spoilt(next_image(&e.a, n)), out = spoilt(next_result(&e.out, n));
   if (all_fit()) CALL(cn_dropout_apply, context, dropout, n, below(100) - 1, 3, a, out);
+}
+
+void fuzz_channel_scale(void) {
+  const cn_context some = any_context();
+  const int32_t n = any_batch();
+  const cn_tensor t = any_tensor(CN_BLOCKED);
+  const cn_tensor factors = {.c = t.c, .h = 1, .w = 1, .halo = below(2), .layout = CN_BLOCKED};
+  cn_channel_scale d = {.size = sizeof d,
+                        .factors = below(CN_FACTOR_OF_ALL + 1),
+                        .x = t,
+                        .y = t,
+                        .dx = t,
+                        .dy = t,
+                        .s = factors,
+                        .ds = factors,
+                        .negatives = below(2)};
+  other_halo(&d.y);
+  other_halo(&d.dx);
+  other_halo(&d.dy);
+  if (chance(30)) SPOIL(&d, cn_channel_scale, factors, negatives);
+  const cn_context *context = offered(CONTEXT, &some, sizeof some);
+  const cn_channel_scale *op = offered(LAYER, &d, sizeof d);
+  const bool of_maps = d.factors == CN_FACTOR_OF_MAP;
+  const int64_t vector = vector_bytes(d.factors == CN_FACTOR_OF_ALL ? 1 : d.x.c);
+  const int64_t room = cn_channel_scale_workspace_bytes(context, op, n);
+  begin_call();
+  void *x = spoilt(next_image(&d.x, n)), *y = spoilt(next_result(&d.y, n));
+  void *s = spoilt(of_maps ? next_image(&d.s, n) : next_input(vector));
+  if (all_fit()) CALL(cn_channel_scale_forward, context, op, n, x, s, y);
+  begin_call();
+  x = spoilt(next_image(&d.x, n));
+  s = spoilt(of_maps ? next_image(&d.s, n) : next_input(vector));
+  void *dy = spoilt(next_image(&d.dy, n));
+  /* Gradients may be null, so these pointers are not spoilt. */
+  void *dx = chance(80) ? next_result(&d.dx, n) : NULL;
+  void *ds = chance(20) ? NULL : of_maps ? next_result(&d.ds, n) : next_output(vector);
+  void *workspace = spoilt(next_scratch(room));
+  if (all_fit())
+    CALL(cn_channel_scale_backward, context, op, n, x, dy, s, dx, ds, workspace,
+         chance(5) ? room - 1 : room);
 }
 
 void fuzz_channels(void) {

@@ -209,6 +209,18 @@ void check_close(const char *what, const double *expected, const float *got, int
         (long long)bad, (long long)count, (long long)worst, expected[worst], (double)got[worst]);
 }
 
+void check_equal(const char *what, const float *expected, const float *got, int64_t count) {
+  int64_t bad = 0, at = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const bool both_nan = isnan(expected[i]) && isnan(got[i]);
+    if (both_nan || memcmp(&expected[i], &got[i], sizeof(float)) == 0) continue;
+    bad++;
+    at = i;
+  }
+  CHECK(bad == 0, "%s: %lld of %lld, at %lld expected %g, got %g", what, (long long)bad,
+        (long long)count, (long long)at, (double)expected[at], (double)got[at]);
+}
+
 void check_same_bits(const char *what, const float *expected, const float *got, int64_t count) {
   CHECK(memcmp(expected, got, (size_t)count * sizeof(float)) == 0,
         "%s: the bits depend on the thread count", what);

@@ -114,6 +114,9 @@ void check_sums(const char *what, const tracked_sum *expected, const float *got,
 void check_close(const char *what, const double *expected, const float *got, int64_t count,
                  double scale, double ulps);
 
+/* Compares bits, except that any NaN equals any other. */
+void check_equal(const char *what, const float *expected, const float *got, int64_t count);
+
 void check_same_bits(const char *what, const float *expected, const float *got, int64_t count);
 
 /* For main: prints the verdict and returns the exit code. */

@@ -51,10 +51,10 @@ static void print_seed_at_end(void) {
 
 static void run_case(void) {
   static void (*const functions[])(void) = {
-      fuzz_convolution, fuzz_convolution, fuzz_convolution, fuzz_linear, fuzz_pool,
-      fuzz_norm,        fuzz_sample_norm, fuzz_softmax,     fuzz_lrn,    fuzz_elementwise,
-      fuzz_channels,    fuzz_vectors,     fuzz_optimizer,   fuzz_loss,   fuzz_machine,
-      fuzz_resample,    fuzz_rearrange};
+      fuzz_convolution, fuzz_convolution, fuzz_convolution,  fuzz_linear, fuzz_pool,
+      fuzz_norm,        fuzz_sample_norm, fuzz_softmax,      fuzz_lrn,    fuzz_elementwise,
+      fuzz_channels,    fuzz_vectors,     fuzz_optimizer,    fuzz_loss,   fuzz_machine,
+      fuzz_resample,    fuzz_rearrange,   fuzz_channel_scale};
   const int32_t count = sizeof functions / sizeof functions[0];
   const int before = failures;
   seed_values(seed);

@@ -19,19 +19,6 @@ static cn_tensor tensor_of(const shape_case *s, int32_t layout, int32_t halo) {
   return t.halo > 0 ? as_slice(t) : t;
 }
 
-/* Compares bits, except that any NaN equals any other. */
-static void check_equal(const char *what, const float *expected, const float *got, int64_t count) {
-  int64_t bad = 0, at = 0;
-  for (int64_t i = 0; i < count; i++) {
-    const bool both_nan = isnan(expected[i]) && isnan(got[i]);
-    if (both_nan || memcmp(&expected[i], &got[i], sizeof(float)) == 0) continue;
-    bad++;
-    at = i;
-  }
-  CHECK(bad == 0, "%s: %lld of %lld, at %lld expected %g, got %g", what, (long long)bad,
-        (long long)count, (long long)at, (double)expected[at], (double)got[at]);
-}
-
 static void reorders_keep_every_value(const cn_context *context) {
   for (int i = 0; i < SHAPES; i++)
     for (int32_t pair = 0; pair < 9; pair++)
@@ -62,11 +49,30 @@ static float *new_awkward(int64_t count) {
   return p;
 }
 
-typedef enum function { ADD, ADD_RELU, ADD_RELU6, ADD_LEAKY_RELU, FUNCTIONS } function;
+typedef enum function {
+  ADD,
+  ADD_RELU,
+  ADD_RELU6,
+  ADD_LEAKY_RELU,
+  SUBTRACT,
+  MULTIPLY,
+  FUNCTIONS
+} function;
 
 static cn_activation activation_of(function f) {
-  static const int32_t flags[] = {0, RELU, RELU6, LEAKY_RELU};
+  static const int32_t flags[] = {0, RELU, RELU6, LEAKY_RELU, 0, 0};
   return activation_in(flags[f]);
+}
+
+static float result_of(function f, float a, float b) {
+  if (f == SUBTRACT) return a - b;
+  return f == MULTIPLY ? a * b : (float)activated(activation_of(f), a + b);
+}
+
+static int32_t run_function(const cn_context *context, function f, const cn_elementwise *op,
+                            int32_t n, const float *a, const float *b, float *out) {
+  if (f == SUBTRACT) return cn_subtract(context, op, n, a, b, out);
+  return (f == MULTIPLY ? cn_multiply : cn_add)(context, op, n, a, b, out);
 }
 
 static void check_function(const cn_context *context, function f, const shape_case *s,
@@ -79,14 +85,13 @@ static void check_function(const cn_context *context, function f, const shape_ca
   const int64_t count = count_of(s), floats = tensor_floats(&op.out, s->n);
   float *a_plain = new_awkward(count), *b_plain = new_awkward(count);
   float *expected = new_floats(count), *got = new_floats(count), *out = new_floats(floats);
-  for (int64_t i = 0; i < count; i++)
-    expected[i] = (float)activated(op.activation, a_plain[i] + b_plain[i]);
+  for (int64_t i = 0; i < count; i++) expected[i] = result_of(f, a_plain[i], b_plain[i]);
   float *a = new_tensor(&op.a, s->n, a_plain), *b = new_tensor(&op.b, s->n, b_plain);
-  CHECK(cn_add(context, &op, s->n, a, b, out) == CN_OK, "function %d", (int)f);
+  CHECK(run_function(context, f, &op, s->n, a, b, out) == CN_OK, "function %d", (int)f);
   read_tensor("elementwise", &op.out, s->n, out, got);
   check_equal("elementwise", expected, got, count);
   op.out = op.a;
-  CHECK(cn_add(context, &op, s->n, a, b, a) == CN_OK, "function %d in place", (int)f);
+  CHECK(run_function(context, f, &op, s->n, a, b, a) == CN_OK, "function %d in place", (int)f);
   read_tensor("elementwise in place", &op.out, s->n, a, got);
   check_equal("elementwise in place", expected, got, count);
   float *all[] = {a_plain, b_plain, expected, got, out, a, b};
@@ -358,34 +363,43 @@ static void the_oracle_gives_the_published_words(void) {
   CHECK(pi[0] == 0xd16cfe09 && pi[3] == 0x24126ea1, "counter of pi");
 }
 
+static void check_dropout(const cn_context *context, const cn_dropout *d, const shape_case *s,
+                          int32_t first) {
+  const int64_t count = count_of(s), sample = count / s->n;
+  const int64_t units[] = {1, sample / s->c, sample}; /* their values */
+  float *plain = new_awkward(count), *expected = new_floats(count), *got = new_floats(count);
+  for (int64_t e = 0; e < count; e++) {
+    const uint64_t unit =
+        d->unit == CN_DROP_BATCH ? 0 : (uint64_t)((e + first * sample) / units[d->unit]);
+    uint32_t c[4] = {(uint32_t)unit, (uint32_t)(unit >> 32), 42, d->node};
+    philox4x32(c, (uint32_t)d->seed, (uint32_t)(d->seed >> 32));
+    expected[e] = c[0] >= d->threshold ? d->scale * plain[e] : 0.0f;
+  }
+  float *x = new_tensor(&d->x, s->n, plain), *y = new_floats(tensor_floats(&d->y, s->n));
+  CHECK(cn_dropout_apply(context, d, s->n, first, 42, x, y) == CN_OK, "dropout");
+  read_tensor("dropout", &d->y, s->n, y, got);
+  check_equal("dropout", expected, got, count);
+  float *all[] = {plain, expected, got, x, y};
+  for (int j = 0; j < 5; j++) free(all[j]);
+}
+
 static void dropout_follows_its_counters(const cn_context *context) {
   static const int32_t firsts[] = {0, 3, INT32_MAX};
   for (int i = 0; i < SHAPES; i++)
-    for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++) {
-      const shape_case *s = &shapes[i];
-      const int32_t first = firsts[layout];
-      const cn_dropout d = {.size = sizeof d,
-                            .node = 7,
-                            .seed = 0x123456789abcdef0u,
-                            .x = tensor_of(s, layout, 1),
-                            .y = tensor_of(s, layout, 2),
-                            .threshold = 0x60000000,
-                            .scale = 1.6f};
-      const int64_t count = count_of(s);
-      float *plain = new_reals(count), *expected = new_floats(count), *got = new_floats(count);
-      for (int64_t e = 0; e < count; e++) {
-        const uint64_t of_all = (uint64_t)(e + first * (count / s->n));
-        uint32_t c[4] = {(uint32_t)of_all, (uint32_t)(of_all >> 32), 42, d.node};
-        philox4x32(c, (uint32_t)d.seed, (uint32_t)(d.seed >> 32));
-        expected[e] = c[0] >= d.threshold ? d.scale * plain[e] : 0.0f;
+    for (int32_t layout = CN_PLAIN; layout <= CN_FLAT; layout++)
+      for (int32_t unit = CN_DROP_VALUES; unit <= CN_DROP_BATCH; unit++) {
+        cn_dropout d = {.size = sizeof d,
+                        .node = 7,
+                        .seed = 0x123456789abcdef0u,
+                        .x = tensor_of(&shapes[i], layout, 1),
+                        .y = tensor_of(&shapes[i], layout, 2),
+                        .threshold = 0x60000000,
+                        .scale = 1.6f,
+                        .unit = unit};
+        check_dropout(context, &d, &shapes[i], firsts[layout]);
+        d.threshold = 0;
+        check_dropout(context, &d, &shapes[i], firsts[layout]);
       }
-      float *x = new_tensor(&d.x, s->n, plain), *y = new_floats(tensor_floats(&d.y, s->n));
-      CHECK(cn_dropout_apply(context, &d, s->n, first, 42, x, y) == CN_OK, "dropout");
-      read_tensor("dropout", &d.y, s->n, y, got);
-      check_equal("dropout", expected, got, count);
-      float *all[] = {plain, expected, got, x, y};
-      for (int j = 0; j < 5; j++) free(all[j]);
-    }
 }
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */

@@ -76,6 +76,10 @@ static int32_t with_elementwise(const void *op) {
   return cn_activation_forward(&context, op, N, x, out);
 }
 
+static int32_t with_channel_scale(const void *op) {
+  return cn_channel_scale_forward(&context, op, N, x, vector, out);
+}
+
 static int32_t with_dropout(const void *d) {
   return cn_dropout_apply(&context, d, N, 0, 1, x, out);
 }
@@ -104,12 +108,13 @@ typedef struct struct_case {
     cn_softmax softmax;
     cn_lrn lrn;
     cn_elementwise elementwise;
+    cn_channel_scale channel_scale;
     cn_dropout dropout;
     cn_loss loss;
   } described;
 } struct_case;
 
-enum { CASES = 15 };
+enum { CASES = 16 };
 static struct_case cases[CASES];
 
 static void make_cases(void) {
@@ -192,6 +197,15 @@ static void make_cases(void) {
                         .b = image,
                         .out = image,
                         .activation = {.kind = CN_LEAKY_RELU, .slope = 0.5f}}}},
+      {"cn_channel_scale",
+       with_channel_scale,
+       {.channel_scale = {.size = sizeof(cn_channel_scale),
+                          .factors = CN_FACTOR_OF_CHANNEL,
+                          .x = image,
+                          .y = image,
+                          .dx = image,
+                          .dy = image,
+                          .negatives = 1}}},
       {"cn_dropout",
        with_dropout,
        {.dropout = {.size = sizeof(cn_dropout),
@@ -200,7 +214,8 @@ static void make_cases(void) {
                     .x = image,
                     .y = image,
                     .threshold = 1u << 31,
-                    .scale = 2.0f}}},
+                    .scale = 2.0f,
+                    .unit = CN_DROP_MAPS}}},
       {"cn_loss",
        with_loss,
        {.loss = {.size = sizeof(cn_loss),

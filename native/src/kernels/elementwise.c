@@ -52,6 +52,14 @@ EACH_ACTIVATION(FORMULAS)
   }
 EACH_FUSED_ACTIVATION(SUM)
 #undef SUM
+ALWAYS_INLINE vec difference(vec a, vec b, const vec *p) {
+  (void)p;
+  return vec_sub(a, b);
+}
+ALWAYS_INLINE vec product(vec a, vec b, const vec *p) {
+  (void)p;
+  return vec_mul(a, b);
+}
 
 typedef vec (*formula)(vec a, vec b, const vec *p);
 
@@ -97,6 +105,8 @@ ALWAYS_INLINE void map_rows(const elementwise_job *job, int64_t first, int64_t l
 #define ITEMS_OF_SUM(KIND, name) ITEMS(name##_of_sum)
 EACH_ACTIVATION(ITEMS_OF)
 EACH_FUSED_ACTIVATION(ITEMS_OF_SUM)
+ITEMS(difference)
+ITEMS(product)
 #undef ITEMS_OF_SUM
 #undef ITEMS_OF
 #undef ITEMS
@@ -158,6 +168,25 @@ void ISA_NAME(add)(const cn_context *context, const cn_elementwise *op, int32_t 
   job.activation = op->activation;
   run_parallel(context, cost(&job) * work_of(op->activation), activated_sums[op->activation.kind],
                job.planes * job.rows, &job);
+}
+
+static void combine(const cn_context *context, const cn_elementwise *op, int32_t n, const float *a,
+                    const float *b, float *out, phase_body body) {
+  elementwise_job job = job_of(&op->a, &op->b, &op->out, n);
+  job.a = a;
+  job.b = b;
+  job.out = out;
+  run_parallel(context, cost(&job), body, job.planes * job.rows, &job);
+}
+
+void ISA_NAME(subtract)(const cn_context *context, const cn_elementwise *op, int32_t n,
+                        const float *a, const float *b, float *out) {
+  combine(context, op, n, a, b, out, difference_items);
+}
+
+void ISA_NAME(multiply)(const cn_context *context, const cn_elementwise *op, int32_t n,
+                        const float *a, const float *b, float *out) {
+  combine(context, op, n, a, b, out, product_items);
 }
 
 /* ---- Dropout --------------------------------------------------------------------------------- */
@@ -234,6 +263,50 @@ BODY(dropout_items) {
   }
 }
 
+/* The lanes of a plane that are kept: one channel, or a block of them. */
+static void philox_of_plane(const elementwise_job *job, int64_t sample, int64_t plane,
+                            float kept[WORDS]) {
+  const cn_tensor *t = job->shape;
+  const uint64_t index = (uint64_t)(job->first_sample + sample);
+  const int64_t channel = t->layout == CN_PLAIN ? plane : plane * CN_BLOCK;
+  if (job->dropout->unit == CN_DROP_MAPS)
+    philox(job, index * (uint64_t)t->c + (uint64_t)channel, 1, kept);
+  else
+    philox(job, job->dropout->unit == CN_DROP_SAMPLES ? index : 0, 0, kept);
+}
+
+/* Items are (sample, plane, row). */
+BODY(drop_unit_items) {
+  const elementwise_job *job = state;
+  const cn_tensor *t = job->shape;
+  const vec scale = vec_set1(job->dropout->scale);
+  float kept[WORDS];
+  (void)thread;
+  for (int64_t item = first; item < last; item++) {
+    const int64_t y = item % t->h, plane = item / t->h % job->ov.planes;
+    const int64_t sample = item / t->h / job->ov.planes;
+    const float *in = job->a + plane_offset(&job->av, sample, plane) + y * job->av.row;
+    float *out = job->out + plane_offset(&job->ov, sample, plane);
+    float *to = out + y * job->ov.row;
+    if (item == first || y == 0) philox_of_plane(job, sample, plane, kept);
+    if (t->layout == CN_PLAIN) {
+      const vec_mask keep = vec_not_le(vec_set1(kept[0]), vec_zero());
+      for (int64_t i = 0; i < t->w; i += VEC) {
+        const vec_mask some = vec_first(t->w - i);
+        vec_store_some(to + i, some, vec_keep(keep, vec_mul(scale, vec_load_some(in + i, some))));
+      }
+    } else {
+      for (int64_t i = 0; i < CN_BLOCK; i += VEC) {
+        const vec_mask keep = vec_not_le(vec_load(kept + i), vec_zero());
+        for (int64_t x = 0; x < t->w; x++)
+          vec_store(to + x * job->ov.pixel + i,
+                    vec_keep(keep, vec_mul(scale, vec_load(in + x * job->av.pixel + i))));
+      }
+    }
+    zero_border(t, &job->ov, out, y, y + 1);
+  }
+}
+
 void ISA_NAME(dropout)(const cn_context *context, const cn_dropout *dropout, int32_t n,
                        int32_t first_sample, uint32_t step, const float *x, float *y) {
   const elementwise_job job = {.shape = &dropout->y,
@@ -245,7 +318,11 @@ void ISA_NAME(dropout)(const cn_context *context, const cn_dropout *dropout, int
                                .first_sample = first_sample,
                                .step = step};
   const int64_t rows = n * job.ov.planes * dropout->y.h;
-  run_parallel(context, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
+  const int64_t lanes = dropout->y.layout == CN_PLAIN ? 1 : CN_BLOCK;
+  if (dropout->unit == CN_DROP_VALUES && dropout->threshold > 0)
+    run_parallel(context, 100.0 * rows * dropout->y.w, dropout_items, rows, &job);
+  else
+    run_parallel(context, 10.0 * rows * dropout->y.w * lanes, drop_unit_items, rows, &job);
 }
 
 /* ---- Runs of floats -------------------------------------------------------------------------- */

@@ -90,14 +90,14 @@ public sealed record Prelu : SumLayer
         {
             Span<TSum> sum = f.DW(0).Slice(slope, 1);
             var blocks = new BlockedRows<T, TSum>(sum);
-            var below = new T[area];
+            T[] below = new T[area], gradient = new T[area];
             for (int map = slope; map < f.N * channels; map += PerChannel ? channels : 1)
             {
-                ReadOnlySpan<T> x = f.X(0).Slice(map * area, area);
+                ReadOnlySpan<T> x = f.X(0).Slice(map * area, area), dy = f.DY.Slice(map * area, area);
                 for (int i = 0; i < area; i++)
-                    below[i] = x[i] > T.Zero ? T.Zero : x[i];
+                    (below[i], gradient[i]) = x[i] > T.Zero ? (T.Zero, T.Zero) : (x[i], dy[i]);
                 blocks.Next();
-                sum[0] += Rows.Dot<T, TSum>(below, f.DY.Slice(map * area, area));
+                sum[0] += Rows.Dot<T, TSum>(below, gradient);
             }
             blocks.Complete();
         });

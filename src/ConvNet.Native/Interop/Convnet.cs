@@ -222,6 +222,25 @@ internal static unsafe partial class Convnet
     public static partial int cn_add(in cn_context context, in cn_elementwise op, int n, void* a, void* b, void* @out);
 
     [LibraryImport(Library)]
+    public static partial int cn_subtract(in cn_context context, in cn_elementwise op, int n, void* a, void* b,
+        void* @out);
+
+    [LibraryImport(Library)]
+    public static partial int cn_multiply(in cn_context context, in cn_elementwise op, int n, void* a, void* b,
+        void* @out);
+
+    [LibraryImport(Library)]
+    public static partial int cn_channel_scale_forward(in cn_context context, in cn_channel_scale op, int n, void* x,
+        float* s, void* y);
+
+    [LibraryImport(Library)]
+    public static partial long cn_channel_scale_workspace_bytes(in cn_context context, in cn_channel_scale op, int n);
+
+    [LibraryImport(Library)]
+    public static partial int cn_channel_scale_backward(in cn_context context, in cn_channel_scale op, int n, void* x,
+        void* dy, float* s, void* dx, float* ds, void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
     public static partial int cn_dropout_apply(in cn_context context, in cn_dropout dropout, int n,
         int first_sample, uint step, void* x, void* y);
 

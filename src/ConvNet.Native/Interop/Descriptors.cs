@@ -288,6 +288,19 @@ internal unsafe record struct cn_elementwise(cn_tensor a, cn_tensor b, cn_tensor
     public cn_activation activation = activation;
 }
 
+internal enum cn_factors { CN_FACTOR_OF_MAP = 0, CN_FACTOR_OF_CHANNEL = 1, CN_FACTOR_OF_ALL = 2 }
+
+internal unsafe record struct cn_channel_scale()
+{
+    public readonly uint size = (uint)sizeof(cn_channel_scale);
+    public cn_factors factors;
+    public cn_tensor x, y, dx, dy;
+    public cn_tensor s, ds;
+    public int negatives;
+}
+
+internal enum cn_drop_unit { CN_DROP_VALUES = 0, CN_DROP_MAPS = 1, CN_DROP_SAMPLES = 2, CN_DROP_BATCH = 3 }
+
 internal unsafe record struct cn_dropout()
 {
     public readonly uint size = (uint)sizeof(cn_dropout);
@@ -296,6 +309,7 @@ internal unsafe record struct cn_dropout()
     public cn_tensor x, y;
     public uint threshold;
     public float scale;
+    public cn_drop_unit unit;
 }
 
 internal enum cn_loss_kind

@@ -69,10 +69,52 @@ internal sealed class AddPrimitive(Operation operation, IReadOnlyList<cn_tensor>
     }
 }
 
-/// <summary>Dropout in training. The mask is a function of the element's position, so the backward pass regenerates
-/// it.</summary>
-internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IReadOnlyList<cn_tensor> inputs)
+/// <summary>Difference of two values.</summary>
+internal sealed class SubtractPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
     : ElementwisePrimitive(operation, inputs)
+{
+    /// <inheritdoc/>
+    public override bool PassesGradient(int input) => input == 0;
+
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+        => plan.Add(new SubtractStep(plan.X(this), plan.X(this, 1), plan.Y(this)), Choice.OnePass());
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        if (plan.DX(this, 1) is { } negative)
+            plan.Add(new DropoutStep(new cn_dropout { x = dy.Tensor, y = negative.Tensor, scale = -1 }, dy, negative),
+                Choice.OnePass());
+        if (plan.WantsDX(this))
+            plan.PassGradient(this, 0, dy);
+    }
+}
+
+/// <summary>Product of two values of the same shape.</summary>
+internal sealed class MultiplyPrimitive(Operation operation, IReadOnlyList<cn_tensor> inputs)
+    : ElementwisePrimitive(operation, inputs)
+{
+    /// <inheritdoc/>
+    public override void Forward(Lowering plan)
+        => plan.Add(new MultiplyStep(plan.X(this), plan.X(this, 1), plan.Y(this)), Choice.OnePass());
+
+    /// <inheritdoc/>
+    public override void Backward(Lowering plan, Slot dy)
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            if (plan.DX(this, i) is { } dx)
+                plan.Add(new MultiplyStep(plan.X(this, 1 - i), dy, dx), Choice.OnePass());
+        }
+    }
+}
+
+/// <summary>A layer that zeroes random values, in training. The mask is a function of the element's position, so the
+/// backward pass regenerates it.</summary>
+internal sealed class DropoutPrimitive(Operation operation, RandomDrop layer, cn_drop_unit unit,
+    IReadOnlyList<cn_tensor> inputs)
+    : ElementwisePrimitive(operation, unit == cn_drop_unit.CN_DROP_MAPS ? [WithMapsOf(operation, inputs[0])] : inputs)
 {
     /// <inheritdoc/>
     public override void Forward(Lowering plan) => Apply(plan, plan.X(this), plan.Y(this));
@@ -84,6 +126,13 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
             Apply(plan, dy, dx);
     }
 
+    // A reshaped value has the maps of the value that it is a view of.
+    private static cn_tensor WithMapsOf(Operation operation, cn_tensor x)
+    {
+        Shape shape = operation.Node.Shape;
+        return (x.c, x.h, x.w) == (shape.C, shape.H, shape.W) ? x : Layouts.Tensor(cn_layout.CN_BLOCKED, shape);
+    }
+
     private void Apply(Lowering plan, Slot from, Slot to) => plan.Add(new DropoutStep(new cn_dropout
     {
         x = from.Tensor,
@@ -92,6 +141,7 @@ internal sealed class DropoutPrimitive(Operation operation, Dropout layer, IRead
         node = (uint)Operation.Node.Index,
         threshold = layer.Threshold,
         scale = layer.Scale,
+        unit = unit,
     }, from, to), Choice.OnePass("the mask is a function of the index, so nothing is stored"));
 }
 
@@ -129,6 +179,26 @@ internal sealed unsafe class AddStep(Slot a, Slot b, Slot y, cn_activation activ
 
     /// <inheritdoc/>
     public override void Run(in Run run) => cn_add(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer)
+        .ThrowIfFailed();
+}
+
+/// <summary>Computes y = a − b. y may be a.</summary>
+internal sealed unsafe class SubtractStep(Slot a, Slot b, Slot y) : Step(a, b, y)
+{
+    private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, default);
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_subtract(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer)
+        .ThrowIfFailed();
+}
+
+/// <summary>Computes y = a·b. y may be a.</summary>
+internal sealed unsafe class MultiplyStep(Slot a, Slot b, Slot y) : Step(a, b, y)
+{
+    private readonly cn_elementwise _op = new(a.Tensor, b.Tensor, y.Tensor, default);
+
+    /// <inheritdoc/>
+    public override void Run(in Run run) => cn_multiply(run.Context, _op, run.N, a.Pointer, b.Pointer, y.Pointer)
         .ThrowIfFailed();
 }
 

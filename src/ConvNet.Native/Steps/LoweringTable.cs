@@ -25,6 +25,13 @@ internal static class LoweringTable
             LogSoftmax => new SoftmaxPrimitive(operation, logarithm: true),
             LocalResponseNorm layer => new LocalResponseNormPrimitive(operation, layer),
             Add => new AddPrimitive(operation, inputs),
+            Subtract => new SubtractPrimitive(operation, inputs),
+            Multiply when operation.Node.Inputs[0].Shape == operation.Node.Shape
+                && operation.Node.Inputs[1].Shape == operation.Node.Shape
+                => new MultiplyPrimitive(operation, inputs),
+            Multiply => ChannelScalePrimitive.OfMaps(operation),
+            LayerScale => ChannelScalePrimitive.OfParameter(operation, perChannel: true, negatives: false),
+            Prelu layer => ChannelScalePrimitive.OfParameter(operation, layer.PerChannel, negatives: true),
             Concat => new ConcatPrimitive(operation, inputs),
             Slice { Axis: SliceAxis.Channels } layer => new SlicePrimitive(operation, layer),
             Slice layer => ResamplePrimitive.Of(operation, layer),
@@ -35,7 +42,11 @@ internal static class LoweringTable
             PixelUnshuffle layer => RearrangePrimitive.Pixels(operation, layer.Factor, isInverse: true),
             Permute layer => RearrangePrimitive.Permutation(operation,
                 layer.Dimensions(operation.Node.Inputs[0].Shape)),
-            Dropout layer => new DropoutPrimitive(operation, layer, inputs),
+            Dropout layer => new DropoutPrimitive(operation, layer, cn_drop_unit.CN_DROP_VALUES, inputs),
+            Dropout2d layer => new DropoutPrimitive(operation, layer, cn_drop_unit.CN_DROP_MAPS, inputs),
+            StochasticDepth { Mode: StochasticDepthMode.Row } layer
+                => new DropoutPrimitive(operation, layer, cn_drop_unit.CN_DROP_SAMPLES, inputs),
+            StochasticDepth layer => new DropoutPrimitive(operation, layer, cn_drop_unit.CN_DROP_BATCH, inputs),
             not null when ActivationOf(operation.Node) is { kind: not cn_activation_kind.CN_IDENTITY } activation
                 => new ActivationPrimitive(operation, inputs, activation),
             Layer layer => new ManagedPrimitive(operation, layer),
