@@ -139,7 +139,7 @@ def hinges():
         attributes = {"p": f"{p}", "margin": margin}
         if weighted:
             attributes["classWeights"] = WEIGHTS.tolist()
-        add(name, "multi_margin", attributes, (4, 5), labels, call, reduction, samples)
+        add(name, "multimargin", attributes, (4, 5), labels, call, reduction, samples)
         if p == 1 and not weighted:
             add(
                 name.replace("multi margin 1", "svm"),
@@ -159,9 +159,9 @@ def elementwise():
         ("l1", {}, functional.l1_loss, {}),
         ("huber", {"delta": 1.0}, functional.huber_loss, {"delta": 1.0}),
         ("huber", {"delta": 0.75}, functional.huber_loss, {"delta": 0.75}),
-        ("smooth_l1", {"beta": 1.0}, functional.smooth_l1_loss, {"beta": 1.0}),
-        ("smooth_l1", {"beta": 0.75}, functional.smooth_l1_loss, {"beta": 0.75}),
-        ("smooth_l1", {"beta": 0.0}, functional.smooth_l1_loss, {"beta": 0.0}),
+        ("smoothl1", {"beta": 1.0}, functional.smooth_l1_loss, {"beta": 1.0}),
+        ("smoothl1", {"beta": 0.75}, functional.smooth_l1_loss, {"beta": 0.75}),
+        ("smoothl1", {"beta": 0.0}, functional.smooth_l1_loss, {"beta": 0.0}),
     ]
     for (kind, attributes, call, options), shape, reduction, samples in itertools.product(
         cases, [(4, 5), (4, 3, 2, 2)], WORDS, [None, SAMPLES]
@@ -194,7 +194,7 @@ def binary():
 
         attributes = {"positiveWeights": WEIGHTS.tolist()} if weighted else {}
         scores = values(drawn(name + "y"), *shape, least=-8, most=8)
-        add(name, "bce_with_logits", attributes, shape, targets, call, reduction, samples, scores=scores)
+        add(name, "bcewithlogits", attributes, shape, targets, call, reduction, samples, scores=scores)
 
 
 def divergence():
@@ -212,7 +212,7 @@ def divergence():
 
         scores = functional.log_softmax(values(drawn(name + "y"), *shape), dim=1)
         scores = torch.from_numpy(scores.numpy().astype(numpy.float32).astype(numpy.float64))
-        add(name, "kl_div", {"logTarget": log_target}, shape, targets, call, reduction, samples, scores=scores)
+        add(name, "kldiv", {"logTarget": log_target}, shape, targets, call, reduction, samples, scores=scores)
 
 
 cross_entropy()

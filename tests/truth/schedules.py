@@ -54,15 +54,15 @@ by_step("linear, down", {"schedule": "linear", "start": 1.0, "end": 0.125, "leng
 by_step("cosine", {"schedule": "cosine"}, lambda o: lr.CosineAnnealingLR(o, STEPS))
 by_step("cosine with a minimum", {"schedule": "cosine", "minimum": 0.01},
     lambda o: lr.CosineAnnealingLR(o, STEPS, 0.01))
-by_step("cosine with restarts", {"schedule": "cosine_restarts", "first": 5, "minimum": 0.01},
+by_step("cosine with restarts", {"schedule": "cosinerestarts", "first": 5, "minimum": 0.01},
     lambda o: lr.CosineAnnealingWarmRestarts(o, 5 * PER_EPOCH, eta_min=0.01))
-by_step("cosine with longer restarts", {"schedule": "cosine_restarts", "first": 40, "multiplier": 2, **steps},
+by_step("cosine with longer restarts", {"schedule": "cosinerestarts", "first": 40, "multiplier": 2, **steps},
     lambda o: lr.CosineAnnealingWarmRestarts(o, 40, 2))
-by_step("one cycle", {"schedule": "one_cycle"}, lambda o: lr.OneCycleLR(o, INITIAL, STEPS))
-by_step("one cycle, lines", {"schedule": "one_cycle", "rise": 0.25, "startDivisor": 10.0, "endDivisor": 100.0,
+by_step("one cycle", {"schedule": "onecycle"}, lambda o: lr.OneCycleLR(o, INITIAL, STEPS))
+by_step("one cycle, lines", {"schedule": "onecycle", "rise": 0.25, "startDivisor": 10.0, "endDivisor": 100.0,
     "linear": True}, lambda o: lr.OneCycleLR(o, INITIAL, STEPS, None, None, 0.25, "linear", div_factor=10.0,
         final_div_factor=100.0))
-by_step("one cycle, three phases", {"schedule": "one_cycle", "rise": 0.4, "threePhases": True},
+by_step("one cycle, three phases", {"schedule": "onecycle", "rise": 0.4, "threePhases": True},
     lambda o: lr.OneCycleLR(o, INITIAL, STEPS, pct_start=0.4, three_phase=True))
 by_step("warm-up and cosine", {"schedule": "sequential", "milestones": [5], "schedules": [
         {"schedule": "linear", "start": 0.01, "end": 1.0, "length": 5}, {"schedule": "cosine"}]},

@@ -10,16 +10,19 @@ public sealed record RandomHorizontalFlip : Transform
             new NumberInterval(0, 1, HasLeast: true, HasMost: true), Usual);
 
     /// <summary>The declaration of the transform for files.</summary>
-    public static Declaration<Transform> Declared { get; } = new("horizontalFlip",
+    public static Declaration<Transform> Declared { get; } = new("horizontalflip",
         "mirrors images left to right at random", [s_probability],
-        values => new RandomHorizontalFlip(values.Get(s_probability)));
+        values => new RandomHorizontalFlip(values.Get(s_probability)))
+    {
+        FormerKind = "horizontalFlip",
+    };
 
     /// <summary>Creates a random horizontal flip.</summary>
     /// <param name="probability">p, the probability of a flip, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1].</exception>
     public RandomHorizontalFlip(double probability = Usual)
     {
-        Probability = s_probability.Check("horizontalFlip", probability);
+        Probability = s_probability.Check("horizontalflip", probability);
     }
 
     /// <summary>p, the probability of a flip.</summary>

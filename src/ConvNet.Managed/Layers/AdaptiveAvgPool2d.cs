@@ -7,7 +7,7 @@ namespace ConvNet;
 public sealed record AdaptiveAvgPool2d : AdaptivePool2d
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("adaptive_avg_pool", "mean of windows, given their number",
+    public static LayerDeclaration Declared { get; } = new("adaptiveavgpool", "mean of windows, given their number",
         [OutputAttribute], values => new AdaptiveAvgPool2d(values.Get(OutputAttribute)))
     {
         Examples =
@@ -54,7 +54,7 @@ public sealed record AdaptiveAvgPool2d : AdaptivePool2d
     private static LayerExample LargeMap(RandomDraw draw)
     {
         int rows = draw.Between(300, 700);
-        return new("adaptive_avg_pool", new AdaptiveAvgPool2d((draw.Between(1, 2), 1)), draw.Between(1, 2),
+        return new("adaptiveavgpool", new AdaptiveAvgPool2d((draw.Between(1, 2), 1)), draw.Between(1, 2),
             new Shape(draw.Between(1, 3), rows, 2 * draw.ManyTerms() / rows + 1));
     }
 }

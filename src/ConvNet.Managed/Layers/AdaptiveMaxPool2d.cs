@@ -7,7 +7,7 @@ namespace ConvNet;
 public sealed record AdaptiveMaxPool2d : AdaptivePool2d
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("adaptive_max_pool",
+    public static LayerDeclaration Declared { get; } = new("adaptivemaxpool",
         "largest value of windows, given their number", [OutputAttribute],
         values => new AdaptiveMaxPool2d(values.Get(OutputAttribute)))
     {

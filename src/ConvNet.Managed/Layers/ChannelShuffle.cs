@@ -9,7 +9,7 @@ public sealed record ChannelShuffle : Rearrangement
         = AttributeDeclaration.Integer<ChannelShuffle>("groups", layer => layer.Groups);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("channel_shuffle", "interleaves groups of channels",
+    public static LayerDeclaration Declared { get; } = new("channelshuffle", "interleaves groups of channels",
         [s_groups], values => new ChannelShuffle(values.Get(s_groups)))
     {
         Examples =
@@ -55,7 +55,7 @@ public sealed record ChannelShuffle : Rearrangement
     private static LayerExample Random(RandomDraw draw)
     {
         int groups = draw.Between(1, 5);
-        return new("channel_shuffle", new ChannelShuffle(groups), draw.Batch(),
+        return new("channelshuffle", new ChannelShuffle(groups), draw.Batch(),
             new Shape(groups * draw.Of(1, 2, 3, 8, 17), draw.Between(1, 6), draw.Between(1, 6)));
     }
 }

@@ -8,7 +8,7 @@ namespace ConvNet;
 public sealed record GlobalMaxPool2d : SumLayer
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("global_max_pool", "largest value of each map", [],
+    public static LayerDeclaration Declared { get; } = new("globalmaxpool", "largest value of each map", [],
         _ => new GlobalMaxPool2d())
     {
         Examples =

@@ -18,7 +18,7 @@ public sealed record GroupNorm : SampleNorm
         layer => layer.Affine, true, simplest: true);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("group_norm", "normalisation of groups of channels",
+    public static LayerDeclaration Declared { get; } = new("groupnorm", "normalisation of groups of channels",
         [s_groups, s_epsilon, s_affine],
         values => new GroupNorm(values.Get(s_groups), values.Get(s_epsilon), values.Get(s_affine)))
     {
@@ -67,12 +67,12 @@ public sealed record GroupNorm : SampleNorm
     {
         int groups = draw.Of(1, 2, 3, 5, 8, 16, 17);
         var shape = new Shape(groups * draw.Of(1, 2, 3, 5, 11), draw.Between(1, 9), draw.Between(1, 9));
-        return new("group_norm", new GroupNorm(groups, draw.Of(1e-5f, 1e-3f), !draw.OneIn(4)), draw.Batch(), shape);
+        return new("groupnorm", new GroupNorm(groups, draw.Of(1e-5f, 1e-3f), !draw.OneIn(4)), draw.Batch(), shape);
     }
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
         (int channels, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("group_norm", new GroupNorm(2), 1, new Shape(2 * channels, map.H, map.W));
+        return new("groupnorm", new GroupNorm(2), 1, new Shape(2 * channels, map.H, map.W));
     }
 }

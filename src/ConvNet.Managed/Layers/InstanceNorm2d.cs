@@ -15,7 +15,7 @@ public sealed record InstanceNorm2d : SampleNorm
         layer => layer.Affine, false);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("instance_norm", "normalisation of every channel",
+    public static LayerDeclaration Declared { get; } = new("instancenorm", "normalisation of every channel",
         [s_epsilon, s_affine], values => new InstanceNorm2d(values.Get(s_epsilon), values.Get(s_affine)))
     {
         Examples =
@@ -46,12 +46,12 @@ public sealed record InstanceNorm2d : SampleNorm
     /// <inheritdoc/>
     internal override NormSets SetsOf(Shape shape) => NormSets.OfChannels(shape, shape.C);
 
-    private static LayerExample Random(RandomDraw draw) => new("instance_norm",
+    private static LayerExample Random(RandomDraw draw) => new("instancenorm",
         new InstanceNorm2d(draw.Of(1e-5f, 1e-3f), draw.OneIn(2)), draw.Batch(), draw.Shape());
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
         (int n, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("instance_norm", new InstanceNorm2d(affine: true), n, new Shape(1, map.H, map.W));
+        return new("instancenorm", new InstanceNorm2d(affine: true), n, new Shape(1, map.H, map.W));
     }
 }

@@ -31,7 +31,7 @@ public sealed record LayerNorm : SampleNorm
         layer => layer.Affine, true, simplest: true);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("layer_norm", "layer normalisation",
+    public static LayerDeclaration Declared { get; } = new("layernorm", "layer normalisation",
         [s_over, s_epsilon, s_affine],
         values => new LayerNorm(values.Get(s_over), values.Get(s_epsilon), values.Get(s_affine)))
     {
@@ -72,13 +72,13 @@ public sealed record LayerNorm : SampleNorm
     internal override NormSets SetsOf(Shape shape)
         => Over == LayerNormAxes.Sample ? NormSets.OfChannels(shape, 1) : NormSets.OfPixels(shape);
 
-    private static LayerExample Random(RandomDraw draw) => new("layer_norm",
+    private static LayerExample Random(RandomDraw draw) => new("layernorm",
         new LayerNorm(draw.Of(LayerNormAxes.Sample, LayerNormAxes.Channels), draw.Of(1e-5f, 1e-3f), !draw.OneIn(4)),
         draw.Batch(), draw.OneIn(5) ? Shape.Vector(draw.Channels()) : draw.Shape());
 
     private static LayerExample LargeMap(RandomDraw draw)
     {
         (int channels, Extent map) = draw.Spread(draw.ManyTerms());
-        return new("layer_norm", new LayerNorm(), 1, new Shape(channels, map.H, map.W));
+        return new("layernorm", new LayerNorm(), 1, new Shape(channels, map.H, map.W));
     }
 }

@@ -15,7 +15,7 @@ public sealed record LayerScale : SumLayer
         layer => layer.Initial, NumberInterval.Finite, Usual);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("layer_scale", "learned scale of each channel", [s_initial],
+    public static LayerDeclaration Declared { get; } = new("layerscale", "learned scale of each channel", [s_initial],
         values => new LayerScale(values.Get(s_initial)))
     {
         Examples =

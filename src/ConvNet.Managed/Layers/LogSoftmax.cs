@@ -9,7 +9,7 @@ namespace ConvNet;
 public sealed record LogSoftmax : ChannelSoftmax
 {
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("log_softmax",
+    public static LayerDeclaration Declared { get; } = new("logsoftmax",
         "logarithm of the softmax over the channels of every pixel", [], _ => new LogSoftmax())
     {
         Examples =

@@ -9,7 +9,7 @@ public sealed record PixelShuffle : Rearrangement
         = AttributeDeclaration.Integer<PixelShuffle>("factor", layer => layer.Factor);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("pixel_shuffle", "channels to pixels", [s_factor],
+    public static LayerDeclaration Declared { get; } = new("pixelshuffle", "channels to pixels", [s_factor],
         values => new PixelShuffle(values.Get(s_factor)))
     {
         Examples =
@@ -57,7 +57,7 @@ public sealed record PixelShuffle : Rearrangement
     private static LayerExample Random(RandomDraw draw)
     {
         int factor = draw.Between(1, 4);
-        return new("pixel_shuffle", new PixelShuffle(factor), draw.Batch(),
+        return new("pixelshuffle", new PixelShuffle(factor), draw.Batch(),
             new Shape(factor * factor * draw.Of(1, 2, 3, 5, 17), draw.Between(1, 6), draw.Between(1, 6)));
     }
 }

@@ -9,7 +9,7 @@ public sealed record PixelUnshuffle : Rearrangement
         = AttributeDeclaration.Integer<PixelUnshuffle>("factor", layer => layer.Factor);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("pixel_unshuffle", "pixels to channels", [s_factor],
+    public static LayerDeclaration Declared { get; } = new("pixelunshuffle", "pixels to channels", [s_factor],
         values => new PixelUnshuffle(values.Get(s_factor)))
     {
         Examples =
@@ -62,7 +62,7 @@ public sealed record PixelUnshuffle : Rearrangement
     private static LayerExample Random(RandomDraw draw)
     {
         int factor = draw.Between(1, 4);
-        return new("pixel_unshuffle", new PixelUnshuffle(factor), draw.Batch(),
+        return new("pixelunshuffle", new PixelUnshuffle(factor), draw.Batch(),
             new Shape(draw.Of(1, 2, 3, 5, 17), factor * draw.Between(1, 4), factor * draw.Between(1, 4)));
     }
 }

@@ -27,7 +27,7 @@ public sealed record StochasticDepth : RandomDrop
             [("row", StochasticDepthMode.Row), ("batch", StochasticDepthMode.Batch)], UsualMode);
 
     /// <summary>The declaration of this kind of layer: its name in files, attributes and test cases.</summary>
-    public static LayerDeclaration Declared { get; } = new("stochastic_depth", "zeroes random samples in training",
+    public static LayerDeclaration Declared { get; } = new("stochasticdepth", "zeroes random samples in training",
         [s_probability, s_mode], values => new StochasticDepth(values.Get(s_probability), values.Get(s_mode)))
     {
         Examples =
@@ -46,7 +46,7 @@ public sealed record StochasticDepth : RandomDrop
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1), or the mode is not defined in the
     /// enumeration.</exception>
     public StochasticDepth(float probability = Usual, StochasticDepthMode mode = UsualMode)
-        : base(s_probability.Check("stochastic_depth", probability))
+        : base(s_probability.Check("stochasticdepth", probability))
     {
         Mode = s_mode.Check(Kind, mode);
     }

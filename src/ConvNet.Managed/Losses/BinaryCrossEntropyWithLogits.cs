@@ -20,7 +20,7 @@ public sealed record BinaryCrossEntropyWithLogits(ClassWeights PositiveWeights =
     private static readonly AttributeDeclaration<Reduction> s_reduction = ReductionOf<BinaryCrossEntropyWithLogits>();
 
     /// <summary>The declaration by which files and commands identify the loss.</summary>
-    public static Declaration<Loss> Declared { get; } = new("bce_with_logits", "binary cross-entropy of logits",
+    public static Declaration<Loss> Declared { get; } = new("bcewithlogits", "binary cross-entropy of logits",
         [s_positiveWeights, s_reduction],
         values => new BinaryCrossEntropyWithLogits(values.Get(s_positiveWeights))
         { Reduction = values.Get(s_reduction) });

@@ -17,7 +17,7 @@ public sealed record KLDivergence : ElementwiseLoss
         = ReductionOf<KLDivergence>(Reduction.BatchMean);
 
     /// <summary>The declaration by which files and commands identify the loss.</summary>
-    public static Declaration<Loss> Declared { get; } = new("kl_div",
+    public static Declaration<Loss> Declared { get; } = new("kldiv",
         "Kullback–Leibler divergence of log-probabilities", [s_logTarget, s_reduction],
         values => new KLDivergence(values.Get(s_logTarget)) { Reduction = values.Get(s_reduction) });
 

@@ -27,7 +27,7 @@ public sealed record MultiMarginLoss(int P = 1, float Margin = 1f, ClassWeights 
     private static readonly AttributeDeclaration<Reduction> s_reduction = ReductionOf<MultiMarginLoss>();
 
     /// <summary>The declaration by which files and commands identify the loss.</summary>
-    public static Declaration<Loss> Declared { get; } = new("multi_margin", "hinge of torch, linear or squared",
+    public static Declaration<Loss> Declared { get; } = new("multimargin", "hinge of torch, linear or squared",
         [s_p, s_margin, s_classWeights, s_reduction],
         values => new MultiMarginLoss(values.Get(s_p), values.Get(s_margin), values.Get(s_classWeights))
         { Reduction = values.Get(s_reduction) });

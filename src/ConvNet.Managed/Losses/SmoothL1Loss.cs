@@ -17,7 +17,7 @@ public sealed record SmoothL1Loss(float Beta = 1f) : ElementwiseLoss
     private static readonly AttributeDeclaration<Reduction> s_reduction = ReductionOf<SmoothL1Loss>();
 
     /// <summary>The declaration by which files and commands identify the loss.</summary>
-    public static Declaration<Loss> Declared { get; } = new("smooth_l1", "absolute error that is quadratic below beta",
+    public static Declaration<Loss> Declared { get; } = new("smoothl1", "absolute error that is quadratic below beta",
         [s_beta, s_reduction],
         values => new SmoothL1Loss(values.Get(s_beta)) { Reduction = values.Get(s_reduction) });
 

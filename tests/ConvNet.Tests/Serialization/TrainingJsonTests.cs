@@ -61,6 +61,14 @@ public sealed class TrainingJsonTests
         });
     }
 
+    [Test]
+    public void AFormerNameSelectsItsKind()
+    {
+        string json = Write(s_training), former = json.Replace("\"horizontalflip\"", "\"horizontalFlip\"");
+        Assert.That(former, Is.Not.EqualTo(json));
+        Assert.That(Read(former).Loader.Transforms, Is.EqualTo(s_training.Loader.Transforms));
+    }
+
     [TestCaseSource(nameof(Optimizers))]
     public void EveryOptimizerComesBack(Optimizer optimizer)
     {
@@ -139,9 +147,9 @@ public sealed class TrainingJsonTests
     [TestCase("\"batchSize\":12", "\"batchSize\":0", "\"batchSize\" is 0")]
     [TestCase("\"epoch\":3", "\"epoch\":0", "\"epoch\" must be at least 1")]
     [TestCase("\"lossSum\":\"0.5\"", "\"lossSum\":\"half\"", "\"lossSum\" is \"half\"")]
-    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: the transform \"cut\" is unknown; use one of horizontalFlip")]
+    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: the transform \"cut\" is unknown; use one of horizontalflip")]
     [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; use one of cosine, constant, step, "
-        + "multistep, exponential, polynomial, linear, cosine_restarts, one_cycle, plateau")]
+        + "multistep, exponential, polynomial, linear, cosinerestarts, onecycle, plateau")]
     [TestCase("\"patterns\":[\"*\"]", "\"patterns\":[]", "groups[0]: A parameter group needs patterns")]
     [TestCase("\"version\":1", "\"version\":2", "version 2")]
     public void WhatIsWrongIsNamedWithItsPlace(string part, string wrong, string says)

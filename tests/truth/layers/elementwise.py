@@ -57,7 +57,7 @@ layer(table, "sub", "sub", {}, torch.sub, [X, X])
 layer(table, "mul", "mul", {}, torch.mul, [X, X])
 layer(table, "mul by a scale", "mul", {}, torch.mul, [X, (2, 3, 1, 1)])
 layer(table, "mul of a scale", "mul", {}, torch.mul, [(2, 3, 1, 1), X])
-layer(table, "layer scale", "layer_scale", {}, torch.mul, [X], {"layer_scale": (3, 1, 1)})
+layer(table, "layer scale", "layerscale", {}, torch.mul, [X], {"layer_scale": (3, 1, 1)})
 layer(table, "prelu", "prelu", {}, functional.prelu, [X], {"weight": (3,)})
 layer(table, "prelu of one slope", "prelu", {"perChannel": False}, functional.prelu, [X], {"weight": (1,)})
 layer(table, "concat", "concat", {}, lambda a, b: torch.cat((a, b), 1), [X, (2, 2, 3, 5)])
@@ -66,10 +66,10 @@ layer(table, "dropout in inference", "dropout", {}, lambda x: functional.dropout
       training=False)
 layer(table, "dropout2d in inference", "dropout2d", {}, lambda x: functional.dropout2d(x, training=False), [X],
       training=False)
-layer(table, "stochastic depth in inference", "stochastic_depth", {}, lambda x: x.clone(), [X], training=False)
+layer(table, "stochastic depth in inference", "stochasticdepth", {}, lambda x: x.clone(), [X], training=False)
 
 # In training, with the mask of seed, node and pass 0 as a constant.
-for kind, groups in [("dropout", (2, 3, 3, 5)), ("dropout2d", (2, 3, 1, 1)), ("stochastic_depth", (2, 1, 1, 1))]:
+for kind, groups in [("dropout", (2, 3, 3, 5)), ("dropout2d", (2, 3, 1, 1)), ("stochasticdepth", (2, 1, 1, 1))]:
     mask = torch.tensor([0.0 if word(i) < 2**31 else 2.0 for i in range(torch.Size(groups).numel())]).reshape(groups)
     layer(table, f"{kind} with its mask", kind, {}, lambda x, mask=mask: x * mask, [X])
 

@@ -33,10 +33,10 @@ for align in (False, True):
               {"size": size, "mode": "bilinear", "alignCorners": align},
               lambda x: functional.interpolate(x, size, mode="bilinear", align_corners=align), [X])
 
-layer(table, "pixel_shuffle", "pixel_shuffle", {"factor": 2}, lambda x: functional.pixel_shuffle(x, 2), [(2, 12, 3, 2)])
-layer(table, "pixel_unshuffle", "pixel_unshuffle", {"factor": 3}, lambda x: functional.pixel_unshuffle(x, 3),
+layer(table, "pixelshuffle", "pixelshuffle", {"factor": 2}, lambda x: functional.pixel_shuffle(x, 2), [(2, 12, 3, 2)])
+layer(table, "pixelunshuffle", "pixelunshuffle", {"factor": 3}, lambda x: functional.pixel_unshuffle(x, 3),
       [(2, 2, 6, 3)])
-layer(table, "channel_shuffle", "channel_shuffle", {"groups": 3},
+layer(table, "channelshuffle", "channelshuffle", {"groups": 3},
       lambda x: x.reshape(2, 3, 2, 4, 5).transpose(1, 2).reshape(2, 6, 4, 5), [(2, 6, 4, 5)])
 for order in ("chw", "cwh", "hcw", "hwc", "wch", "whc"):
     layer(table, f"permute to {order}", "permute", {"order": order},

@@ -44,10 +44,10 @@ for batches in (0, 1, 6):
 
 for name, shape in {"maps": (3, 4, 3, 5), "vectors": (3, 7, 1, 1)}.items():
     sizes = shape[1:] if name == "maps" else shape[1:2]
-    layer(table, f"layer norm of {name}", "layer_norm", {"epsilon": 0.001},
+    layer(table, f"layer norm of {name}", "layernorm", {"epsilon": 0.001},
           lambda x, w, b: functional.layer_norm(x, shape[1:], w.view(shape[1:]), b.view(shape[1:]), EPSILON),
           [shape], {"weight": sizes, "bias": sizes})
-    layer(table, f"layer norm of {name} without parameters", "layer_norm", {"affine": False},
+    layer(table, f"layer norm of {name} without parameters", "layernorm", {"affine": False},
           lambda x: functional.layer_norm(x, shape[1:], None, None, single(1e-5)), [shape])
 
 
@@ -55,22 +55,22 @@ def over_channels(x, weight=None, bias=None):
     return functional.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],), weight, bias, EPSILON).permute(0, 3, 1, 2)
 
 
-layer(table, "layer norm over channels", "layer_norm", {"over": "channels", "epsilon": 0.001}, over_channels,
+layer(table, "layer norm over channels", "layernorm", {"over": "channels", "epsilon": 0.001}, over_channels,
       [(2, 5, 3, 2)], {"weight": (5,), "bias": (5,)})
-layer(table, "layer norm over channels without parameters", "layer_norm",
+layer(table, "layer norm over channels without parameters", "layernorm",
       {"over": "channels", "epsilon": 0.001, "affine": False}, over_channels, [(2, 17, 1, 2)])
 
 for groups, shape in ((1, (2, 3, 3, 2)), (2, (2, 6, 2, 3)), (6, (1, 6, 3, 2)), (3, (2, 9, 1, 1))):
     sizes = (shape[1],)
-    layer(table, f"group norm of {groups} groups of {shape[1]} channels", "group_norm",
+    layer(table, f"group norm of {groups} groups of {shape[1]} channels", "groupnorm",
           {"groups": groups, "epsilon": 0.001}, lambda x, w, b: functional.group_norm(x, groups, w, b, EPSILON),
           [shape], {"weight": sizes, "bias": sizes})
-layer(table, "group norm without parameters", "group_norm", {"groups": 2, "affine": False},
+layer(table, "group norm without parameters", "groupnorm", {"groups": 2, "affine": False},
       lambda x: functional.group_norm(x, 2, None, None, single(1e-5)), [(2, 4, 2, 3)])
 
-layer(table, "instance norm", "instance_norm", {},
+layer(table, "instance norm", "instancenorm", {},
       lambda x: functional.instance_norm(x, eps=single(1e-5)), [(2, 3, 4, 3)])
-layer(table, "instance norm with parameters", "instance_norm", {"affine": True, "epsilon": 0.001},
+layer(table, "instance norm with parameters", "instancenorm", {"affine": True, "epsilon": 0.001},
       lambda x, w, b: functional.instance_norm(x, weight=w, bias=b, eps=EPSILON), [X], PER_CHANNEL)
 
 for size, channels, alpha, beta, k in ((3, 5, 0.5, 0.75, 1), (4, 7, 1, 0.5, 2), (5, 3, 0.0001, 0.75, 2),
@@ -78,7 +78,7 @@ for size, channels, alpha, beta, k in ((3, 5, 0.5, 0.75, 1), (4, 7, 1, 0.5, 2), 
     layer(table, f"local response norm of size {size}", "lrn", {"size": size, "alpha": alpha, "beta": beta, "k": k},
           lambda x: functional.local_response_norm(x, size, single(alpha), beta, k), [(2, channels, 2, 3)])
 
-for name, call in (("softmax", torch.softmax), ("log_softmax", torch.log_softmax)):
+for name, call in (("softmax", torch.softmax), ("logsoftmax", torch.log_softmax)):
     for shape in ((3, 7, 1, 1), (2, 5, 3, 2), (2, 1, 2, 2)):
         layer(table, f"{name} of {shape[1]} channels", name, {}, lambda x: call(x, 1), [shape])
     layer(table, f"{name} of large values", name, {}, lambda x: call(x, 1), [(1, 3, 1, 2)],

@@ -27,11 +27,11 @@ layer(table, "avg_pool with a divisor", "avgpool",
       lambda x: functional.avg_pool2d(x, (2, 3), 2, (1, 0), divisor_override=5), [X])
 for size in ((3, 4), (1, 3), (7, 2)):
     text = "x".join(map(str, size))
-    layer(table, f"adaptive_avg_pool to {text}", "adaptive_avg_pool", {"output": size},
+    layer(table, f"adaptiveavgpool to {text}", "adaptiveavgpool", {"output": size},
           lambda x: functional.adaptive_avg_pool2d(x, size), [X])
-    layer(table, f"adaptive_max_pool to {text}", "adaptive_max_pool", {"output": size},
+    layer(table, f"adaptivemaxpool to {text}", "adaptivemaxpool", {"output": size},
           lambda x: functional.adaptive_max_pool2d(x, size), [X])
-layer(table, "global_max_pool", "global_max_pool", {}, lambda x: functional.adaptive_max_pool2d(x, 1), [X])
+layer(table, "globalmaxpool", "globalmaxpool", {}, lambda x: functional.adaptive_max_pool2d(x, 1), [X])
 layer(table, "gap", "gap", {}, lambda x: x.mean((2, 3), keepdim=True), [X])
 
 table.write()

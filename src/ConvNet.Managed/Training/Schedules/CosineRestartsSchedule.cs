@@ -21,7 +21,7 @@ public sealed record CosineRestartsSchedule : LearningRateSchedule
         = ScheduleAttributes.Unit<CosineRestartsSchedule>(schedule => schedule.Unit);
 
     /// <summary>The declaration of the schedule for files and commands.</summary>
-    public static Declaration<LearningRateSchedule> Declared { get; } = new("cosine_restarts",
+    public static Declaration<LearningRateSchedule> Declared { get; } = new("cosinerestarts",
         "cosine decay that starts again", [s_first, s_multiplier, s_minimum, s_unit],
         values => new CosineRestartsSchedule(values.Get(s_first), values.Get(s_multiplier), values.Get(s_minimum),
             values.Get(s_unit)));

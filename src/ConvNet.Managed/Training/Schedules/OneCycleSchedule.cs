@@ -29,7 +29,7 @@ public sealed record OneCycleSchedule : LearningRateSchedule
             summary: "A fall to the start, then a further one");
 
     /// <summary>The declaration of the schedule for files and commands.</summary>
-    public static Declaration<LearningRateSchedule> Declared { get; } = new("one_cycle",
+    public static Declaration<LearningRateSchedule> Declared { get; } = new("onecycle",
         "rises to the learning rate, then falls to almost 0", [s_rise, s_startDivisor, s_endDivisor, s_linear,
             s_threePhases],
         values => new OneCycleSchedule(values.Get(s_rise), values.Get(s_startDivisor), values.Get(s_endDivisor),
