@@ -285,21 +285,15 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
  * rounded up to blocks, or of pixels. The forward pass stores them for the backward pass. */
 CN_API int64_t cn_sample_norm_statistics_bytes(const cn_sample_norm *norm, int32_t n);
 
-/* The epilogue supports CN_ACTIVATE, up to CN_LEAKY_RELU. */
 CN_API int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *norm,
-                                      const cn_epilogue *epilogue, int32_t n, const void *x,
-                                      const float *scale, const float *shift, void *y, float *mean,
-                                      float *inverse_std);
+                                      int32_t n, const void *x, const float *scale,
+                                      const float *shift, void *y, float *mean, float *inverse_std);
 
-/*
- * The gradients; those that are NULL are not computed. The epilogue is that of the forward pass: dy
- * is first multiplied by the slope, with y recomputed from x.
- */
+/* The gradients; those that are NULL are not computed. */
 CN_API int64_t cn_sample_norm_workspace_bytes(const cn_context *context, const cn_sample_norm *norm,
                                               int32_t n);
 CN_API int32_t cn_sample_norm_backward(const cn_context *context, const cn_sample_norm *norm,
-                                       const cn_epilogue *epilogue, int32_t n, const void *x,
-                                       const void *dy, const float *scale, const float *shift,
+                                       int32_t n, const void *x, const void *dy, const float *scale,
                                        const float *mean, const float *inverse_std, void *dx,
                                        float *dscale, float *dshift, void *workspace,
                                        int64_t workspace_bytes);

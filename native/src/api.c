@@ -1,6 +1,5 @@
-/* Entry points for tensors, pooling, batch normalisation, elementwise functions and optimisers, and
- * the size of a team. */
-#include "batch_norm_plan.h"
+/* Entry points for tensors, pooling, elementwise functions and optimisers, and the size of a
+ * team. */
 #include "channel_scale_plan.h"
 #include "check.h"
 #include "cpu.h"
@@ -12,11 +11,6 @@ int32_t cn_team_size(const cn_context *context, double operations) {
   ADOPT(cn_context, context);
   TRY(check_context(context));
   return team_size(context, operations);
-}
-
-/* A size in floats, or a negative status, in bytes. */
-static int64_t bytes_of(int64_t floats) {
-  return floats > 0 ? floats * (int64_t)sizeof(float) : floats;
 }
 
 int64_t cn_tensor_bytes(const cn_tensor *tensor, int32_t n) {
@@ -98,10 +92,8 @@ static int32_t check_taps(const cn_axis_taps *taps, int32_t inputs, int32_t outp
 }
 
 static int32_t check_maps(const cn_tensor *x, const cn_tensor *y, int32_t n) {
-  TRY(check_batch(x, n));
-  TRY(check_batch(y, n));
-  TRY(check_layout(x, CN_BLOCKED));
-  return check_layout(y, CN_BLOCKED);
+  TRY(check_blocked(x, n));
+  return check_blocked(y, n);
 }
 
 int32_t cn_resample(const cn_context *context, const cn_resampling *op, int32_t n, const void *x,
@@ -165,156 +157,6 @@ int32_t cn_rearrange(const cn_context *context, const cn_rearrangement *op, int3
   TRY(check_aligned(x));
   TRY(check_aligned(y));
   kernels_for(context)->rearrange(context, op, n, x, y);
-  return CN_OK;
-}
-
-/* ---- Batch normalisation --------------------------------------------------------------------- */
-
-static int32_t check_norm(const cn_batch_norm *norm, int32_t n) {
-  TRY(check_batch(&norm->x, n));
-  TRY(check_layout(&norm->x, CN_BLOCKED));
-  if (!(norm->epsilon > 0.0f) || !isfinite(norm->epsilon)) return CN_BAD_VALUE;
-  return norm->momentum >= 0.0f && norm->momentum <= 1.0f ? CN_OK : CN_BAD_VALUE;
-}
-
-static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
-  TRY(check_batch(other, n));
-  return check_same(x, other);
-}
-
-/* Validates a forward pass and its epilogue, which has the operations `supported`. */
-static int32_t check_norm_forward(const cn_batch_norm *norm, const cn_epilogue **epilogue,
-                                  epilogue_room *room, int32_t supported, int32_t n) {
-  TRY(check_norm(norm, n));
-  TRY(check_like(&norm->x, &norm->y, n));
-  TRY(adopt_epilogue(epilogue, room));
-  TRY(check_epilogue(*epilogue, supported, &norm->x, n));
-  return check_operands(*epilogue, ~0);
-}
-
-static int32_t check_optional(const float *vector) {
-  return vector == NULL ? CN_OK : check_aligned(vector);
-}
-
-int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,
-                                      int32_t n) {
-  ADOPT(cn_context, context);
-  ADOPT(cn_batch_norm, norm);
-  TRY(check_context(context));
-  TRY(check_norm(norm, n));
-  return bytes_of(batch_norm_floats(norm, n));
-}
-
-int64_t cn_row_statistics_bytes(const cn_tensor *tensor, int32_t n) {
-  TRY(check_batch(tensor, n));
-  TRY(check_layout(tensor, CN_BLOCKED));
-  return bytes_of((int64_t)2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h);
-}
-
-int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
-                          const void *x, float *statistics) {
-  ADOPT(cn_context, context);
-  TRY(check_context(context));
-  TRY(check_batch(tensor, n));
-  TRY(check_layout(tensor, CN_BLOCKED));
-  TRY(check_aligned(x));
-  TRY(check_aligned(statistics));
-  kernels_for(context)->row_statistics_of(context, tensor, n, x, statistics);
-  return CN_OK;
-}
-
-int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm,
-                              const cn_epilogue *epilogue, int32_t n, const void *x,
-                              const float *statistics, const float *scale, const float *shift,
-                              void *y, float *mean, float *inverse_std, float *running_mean,
-                              float *running_variance, void *workspace, int64_t workspace_bytes) {
-  epilogue_room room;
-  ADOPT(cn_context, context);
-  ADOPT(cn_batch_norm, norm);
-  TRY(check_context(context));
-  TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
-  TRY(check_aligned(x));
-  TRY(check_aligned(statistics));
-  TRY(check_optional(scale));
-  TRY(check_optional(shift));
-  TRY(check_aligned(y));
-  TRY(check_aligned(mean));
-  TRY(check_aligned(inverse_std));
-  TRY(check_aligned(running_mean));
-  TRY(check_aligned(running_variance));
-  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_forward(context, norm, epilogue, n, x, statistics, scale, shift,
-                                           y, mean, inverse_std, running_mean, running_variance,
-                                           workspace);
-  return CN_OK;
-}
-
-int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm,
-                            const cn_epilogue *epilogue, int32_t n, const void *x,
-                            const float *scale, const float *shift, const float *running_mean,
-                            const float *running_variance, void *y) {
-  epilogue_room room;
-  ADOPT(cn_context, context);
-  ADOPT(cn_batch_norm, norm);
-  TRY(check_context(context));
-  TRY(check_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
-  TRY(check_aligned(x));
-  TRY(check_optional(scale));
-  TRY(check_optional(shift));
-  TRY(check_aligned(running_mean));
-  TRY(check_aligned(running_variance));
-  TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_infer(context, norm, epilogue, n, x, scale, shift, running_mean,
-                                         running_variance, y);
-  return CN_OK;
-}
-
-int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm,
-                            const cn_epilogue *epilogue, int32_t n, const void *x,
-                            const float *scale, const float *shift, const float *mean,
-                            const float *inverse_std, void *y) {
-  epilogue_room room;
-  ADOPT(cn_context, context);
-  ADOPT(cn_batch_norm, norm);
-  TRY(check_context(context));
-  TRY(check_norm_forward(norm, &epilogue, &room, CN_ACTIVATE, n));
-  TRY(check_aligned(x));
-  TRY(check_optional(scale));
-  TRY(check_optional(shift));
-  TRY(check_aligned(mean));
-  TRY(check_aligned(inverse_std));
-  TRY(check_aligned(y));
-  kernels_for(context)->batch_norm_apply(context, norm, epilogue, n, x, scale, shift, mean,
-                                         inverse_std, y);
-  return CN_OK;
-}
-
-int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
-                               const cn_epilogue *epilogue, int32_t n, const void *x,
-                               const void *dy, const float *scale, const float *shift,
-                               const float *mean, const float *inverse_std, void *dx, float *dscale,
-                               float *dshift, void *workspace, int64_t workspace_bytes) {
-  epilogue_room room;
-  ADOPT(cn_context, context);
-  ADOPT(cn_batch_norm, norm);
-  TRY(check_context(context));
-  TRY(check_norm(norm, n));
-  TRY(check_like(&norm->x, &norm->dx, n));
-  TRY(check_like(&norm->x, &norm->dy, n));
-  TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
-  TRY(check_aligned(x));
-  TRY(check_aligned(dy));
-  TRY(check_optional(scale));
-  TRY(check_optional(shift));
-  TRY(check_aligned(mean));
-  TRY(check_aligned(inverse_std));
-  TRY(check_aligned(dx));
-  TRY(check_aligned(dscale));
-  TRY(check_aligned(dshift));
-  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
-  kernels_for(context)->batch_norm_backward(context, norm, epilogue, n, x, dy, scale, shift, mean,
-                                            inverse_std, dx, dscale, dshift, workspace);
   return CN_OK;
 }
 
@@ -501,8 +343,7 @@ int32_t cn_copy_channels(const cn_context *context, const cn_tensor *from, const
 static int32_t check_biased(const cn_context *context, const cn_tensor *tensor, int32_t n,
                             const void *values, const float *bias) {
   TRY(check_context(context));
-  TRY(check_batch(tensor, n));
-  TRY(check_layout(tensor, CN_BLOCKED));
+  TRY(check_blocked(tensor, n));
   TRY(check_values(tensor, values));
   return check_aligned(bias);
 }

@@ -9,8 +9,6 @@
 static const double most_weights = (double)((int64_t)1 << 40);
 
 /* A size in floats, in bytes. */
-static int64_t bytes_of(int64_t floats) { return floats * (int64_t)sizeof(float); }
-
 /*
  * Floats of an image with its padding, as far as a filter reaches, because rows are copied with it.
  */
@@ -27,8 +25,7 @@ static int32_t check_reach(const cn_conv2d *conv, int32_t n) {
 /* Validates the fields of the layer that every pass uses, for n samples. */
 static int32_t check_layer(const cn_conv2d *conv, int32_t n) {
   TRY(check_batch(&conv->x, n));
-  TRY(check_batch(&conv->y, n));
-  TRY(check_layout(&conv->y, CN_BLOCKED));
+  TRY(check_blocked(&conv->y, n));
   if (conv->x.layout == CN_FLAT) return CN_BAD_LAYOUT;
   TRY(check_window(&conv->window, &conv->x, &conv->y));
   if ((int64_t)conv->window.kernel_h * conv->window.dilation_h > CN_MOST_WINDOW ||

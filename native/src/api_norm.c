@@ -1,4 +1,6 @@
-/* Entry points for normalisation of one sample, softmax, and local response normalisation. */
+/* Entry points for batch normalisation, normalisation of one sample, softmax, and local response
+ * normalisation. */
+#include "batch_norm_plan.h"
 #include "check.h"
 #include "cpu.h"
 #include "lrn_plan.h"
@@ -6,44 +8,163 @@
 
 #include <math.h>
 
-static int64_t bytes_of(int64_t floats) { return floats * (int64_t)sizeof(float); }
-
-/* Checks an epilogue that applies activations up to CN_LEAKY_RELU. */
-static int32_t check_simple_epilogue(const cn_epilogue *e, const cn_tensor *result, int32_t n) {
-  TRY(check_epilogue(e, CN_ACTIVATE, result, n));
-  const bool activates = (e->operations & CN_ACTIVATE) != 0;
-  return activates && e->activation.kind > CN_LEAKY_RELU ? CN_UNSUPPORTED : CN_OK;
-}
-
-/* A pointer that may be null. */
-static int32_t check_optional(const void *p) { return p == NULL ? CN_OK : check_aligned(p); }
-
-/* Scale and shift: both, or none. */
-static int32_t check_affine(const float *scale, const float *shift) {
-  if (scale == NULL && shift == NULL) return CN_OK;
-  TRY(check_aligned(scale));
-  return check_aligned(shift);
-}
-
-/* The input of a pass, and another tensor of the same shape. */
-static int32_t check_input(const cn_tensor *x, int32_t n) {
-  TRY(check_batch(x, n));
-  return check_layout(x, CN_BLOCKED);
-}
-
+/* A tensor of the same shape as x. */
 static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
   TRY(check_batch(other, n));
   return check_same(x, other);
 }
 
-static bool is_flag(int32_t value) { return value == 0 || value == 1; }
+/* A pointer that may be null. */
+static int32_t check_optional(const void *p) { return p == NULL ? CN_OK : check_aligned(p); }
+
+static int32_t check_positive(float value) {
+  return value > 0.0f && isfinite(value) ? CN_OK : CN_BAD_VALUE;
+}
+
+/* ---- Batch normalisation --------------------------------------------------------------------- */
+
+static int32_t check_batch_norm(const cn_batch_norm *norm, int32_t n) {
+  TRY(check_blocked(&norm->x, n));
+  TRY(check_positive(norm->epsilon));
+  return norm->momentum >= 0.0f && norm->momentum <= 1.0f ? CN_OK : CN_BAD_VALUE;
+}
+
+/* Validates a forward pass and its epilogue, which has the operations `supported`. */
+static int32_t check_batch_norm_forward(const cn_batch_norm *norm, const cn_epilogue **epilogue,
+                                        epilogue_room *room, int32_t supported, int32_t n) {
+  TRY(check_batch_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->y, n));
+  TRY(adopt_epilogue(epilogue, room));
+  TRY(check_epilogue(*epilogue, supported, &norm->x, n));
+  return check_operands(*epilogue, ~0);
+}
+
+int64_t cn_batch_norm_workspace_bytes(const cn_context *context, const cn_batch_norm *norm,
+                                      int32_t n) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm(norm, n));
+  return bytes_of(batch_norm_floats(norm, n));
+}
+
+int64_t cn_row_statistics_bytes(const cn_tensor *tensor, int32_t n) {
+  TRY(check_blocked(tensor, n));
+  return bytes_of((int64_t)2 * n * blocks_of(tensor->c) * CN_BLOCK * tensor->h);
+}
+
+int32_t cn_row_statistics(const cn_context *context, const cn_tensor *tensor, int32_t n,
+                          const void *x, float *statistics) {
+  ADOPT(cn_context, context);
+  TRY(check_context(context));
+  TRY(check_blocked(tensor, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(statistics));
+  kernels_for(context)->row_statistics_of(context, tensor, n, x, statistics);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *norm,
+                              const cn_epilogue *epilogue, int32_t n, const void *x,
+                              const float *statistics, const float *scale, const float *shift,
+                              void *y, float *mean, float *inverse_std, float *running_mean,
+                              float *running_variance, void *workspace, int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(statistics));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(y));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(running_mean));
+  TRY(check_aligned(running_variance));
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_forward(context, norm, epilogue, n, x, statistics, scale, shift,
+                                           y, mean, inverse_std, running_mean, running_variance,
+                                           workspace);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm,
+                            const cn_epilogue *epilogue, int32_t n, const void *x,
+                            const float *scale, const float *shift, const float *running_mean,
+                            const float *running_variance, void *y) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
+  TRY(check_aligned(x));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(running_mean));
+  TRY(check_aligned(running_variance));
+  TRY(check_aligned(y));
+  kernels_for(context)->batch_norm_infer(context, norm, epilogue, n, x, scale, shift, running_mean,
+                                         running_variance, y);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm,
+                            const cn_epilogue *epilogue, int32_t n, const void *x,
+                            const float *scale, const float *shift, const float *mean,
+                            const float *inverse_std, void *y) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_forward(norm, &epilogue, &room, CN_ACTIVATE, n));
+  TRY(check_aligned(x));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(y));
+  kernels_for(context)->batch_norm_apply(context, norm, epilogue, n, x, scale, shift, mean,
+                                         inverse_std, y);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
+                               const cn_epilogue *epilogue, int32_t n, const void *x,
+                               const void *dy, const float *scale, const float *shift,
+                               const float *mean, const float *inverse_std, void *dx, float *dscale,
+                               float *dshift, void *workspace, int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->dx, n));
+  TRY(check_like(&norm->x, &norm->dy, n));
+  TRY(adopt_epilogue(&epilogue, &room));
+  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(dy));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(dx));
+  TRY(check_aligned(dscale));
+  TRY(check_aligned(dshift));
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_backward(context, norm, epilogue, n, x, dy, scale, shift, mean,
+                                            inverse_std, dx, dscale, dshift, workspace);
+  return CN_OK;
+}
 
 /* ---- Normalisation of one sample ------------------------------------------------------------- */
 
-static int32_t check_norm(const cn_sample_norm *norm, int32_t n) {
-  TRY(check_input(&norm->x, n));
-  if (!(norm->epsilon > 0.0f) || !isfinite(norm->epsilon)) return CN_BAD_VALUE;
-  if (!is_flag(norm->scales_values)) return CN_BAD_VALUE;
+static int32_t check_sample_norm(const cn_sample_norm *norm, int32_t n) {
+  TRY(check_blocked(&norm->x, n));
+  TRY(check_positive(norm->epsilon));
+  if (norm->scales_values != 0 && norm->scales_values != 1) return CN_BAD_VALUE;
   if (norm->groups == 0) return norm->scales_values == 0 ? CN_OK : CN_BAD_VALUE;
   if (norm->groups < 0) return CN_BAD_VALUE;
   if (norm->x.c % norm->groups != 0) return CN_BAD_SHAPE;
@@ -52,7 +173,7 @@ static int32_t check_norm(const cn_sample_norm *norm, int32_t n) {
 
 int64_t cn_sample_norm_statistics_bytes(const cn_sample_norm *norm, int32_t n) {
   ADOPT(cn_sample_norm, norm);
-  TRY(check_norm(norm, n));
+  TRY(check_sample_norm(norm, n));
   return bytes_of(sample_norm_statistics(norm, n));
 }
 
@@ -61,67 +182,64 @@ int64_t cn_sample_norm_workspace_bytes(const cn_context *context, const cn_sampl
   ADOPT(cn_context, context);
   ADOPT(cn_sample_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
+  TRY(check_sample_norm(norm, n));
   return bytes_of(sample_norm_floats(norm, n));
 }
 
-int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *norm,
-                               const cn_epilogue *epilogue, int32_t n, const void *x,
-                               const float *scale, const float *shift, void *y, float *mean,
-                               float *inverse_std) {
-  epilogue_room room;
+int32_t cn_sample_norm_forward(const cn_context *context, const cn_sample_norm *norm, int32_t n,
+                               const void *x, const float *scale, const float *shift, void *y,
+                               float *mean, float *inverse_std) {
   ADOPT(cn_context, context);
   ADOPT(cn_sample_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
+  TRY(check_sample_norm(norm, n));
   TRY(check_like(&norm->x, &norm->y, n));
-  TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_simple_epilogue(epilogue, &norm->x, n));
   TRY(check_aligned(x));
-  TRY(check_affine(scale, shift));
+  if (scale != NULL || shift != NULL) {
+    TRY(check_aligned(scale));
+    TRY(check_aligned(shift));
+  }
   TRY(check_aligned(y));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
-  kernels_for(context)->sample_norm_forward(context, norm, epilogue, n, x, scale, shift, y, mean,
-                                            inverse_std);
+  const kernel_table *kernels = kernels_for(context);
+  (norm->groups == 0 ? kernels->pixel_norm_forward : kernels->group_norm_forward)(
+      context, norm, n, x, scale, shift, y, mean, inverse_std);
   return CN_OK;
 }
 
-int32_t cn_sample_norm_backward(const cn_context *context, const cn_sample_norm *norm,
-                                const cn_epilogue *epilogue, int32_t n, const void *x,
-                                const void *dy, const float *scale, const float *shift,
+int32_t cn_sample_norm_backward(const cn_context *context, const cn_sample_norm *norm, int32_t n,
+                                const void *x, const void *dy, const float *scale,
                                 const float *mean, const float *inverse_std, void *dx,
                                 float *dscale, float *dshift, void *workspace,
                                 int64_t workspace_bytes) {
-  epilogue_room room;
   ADOPT(cn_context, context);
   ADOPT(cn_sample_norm, norm);
   TRY(check_context(context));
-  TRY(check_norm(norm, n));
+  TRY(check_sample_norm(norm, n));
   if (dx != NULL) TRY(check_like(&norm->x, &norm->dx, n));
   TRY(check_like(&norm->x, &norm->dy, n));
-  TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_simple_epilogue(epilogue, &norm->x, n));
   TRY(check_aligned(x));
   TRY(check_aligned(dy));
-  TRY(check_affine(scale, shift));
+  TRY(check_optional(scale));
   TRY(check_aligned(mean));
   TRY(check_aligned(inverse_std));
   TRY(check_optional(dx));
   TRY(check_optional(dscale));
   TRY(check_optional(dshift));
   TRY(check_workspace(workspace, workspace_bytes, sample_norm_floats(norm, n)));
-  kernels_for(context)->sample_norm_backward(context, norm, epilogue, n, x, dy, scale, shift, mean,
-                                             inverse_std, dx, dscale, dshift, workspace);
+  const kernel_table *kernels = kernels_for(context);
+  (norm->groups == 0 ? kernels->pixel_norm_backward : kernels->group_norm_backward)(
+      context, norm, n, x, dy, scale, mean, inverse_std, dx, dscale, dshift, workspace);
   return CN_OK;
 }
 
 /* ---- Softmax --------------------------------------------------------------------------------- */
 
 static int32_t check_softmax(const cn_softmax *softmax, int32_t n) {
-  TRY(check_input(&softmax->x, n));
+  TRY(check_blocked(&softmax->x, n));
   TRY(check_like(&softmax->x, &softmax->y, n));
-  return is_flag(softmax->logarithm) ? CN_OK : CN_BAD_VALUE;
+  return softmax->logarithm == 0 || softmax->logarithm == 1 ? CN_OK : CN_BAD_VALUE;
 }
 
 int32_t cn_softmax_forward(const cn_context *context, const cn_softmax *softmax, int32_t n,
@@ -154,10 +272,10 @@ int32_t cn_softmax_backward(const cn_context *context, const cn_softmax *softmax
 /* ---- Local response normalisation ------------------------------------------------------------ */
 
 static int32_t check_lrn(const cn_lrn *lrn, int32_t n) {
-  TRY(check_input(&lrn->x, n));
+  TRY(check_blocked(&lrn->x, n));
   if (lrn->neighbours < 1 || !(lrn->alpha >= 0.0f) || !isfinite(lrn->alpha)) return CN_BAD_VALUE;
   if (!(lrn->beta >= 0.0f) || !isfinite(lrn->beta)) return CN_BAD_VALUE;
-  return lrn->k > 0.0f && isfinite(lrn->k) ? CN_OK : CN_BAD_VALUE;
+  return check_positive(lrn->k);
 }
 
 int64_t cn_lrn_workspace_bytes(const cn_context *context, const cn_lrn *lrn, int32_t n) {

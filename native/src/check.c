@@ -85,6 +85,11 @@ int32_t check_layout(const cn_tensor *t, cn_layout layout) {
   return t->layout != (int32_t)layout ? CN_BAD_LAYOUT : CN_OK;
 }
 
+int32_t check_blocked(const cn_tensor *t, int64_t n) {
+  TRY(check_batch(t, n));
+  return check_layout(t, CN_BLOCKED);
+}
+
 static int32_t check_pointer(const void *p, uintptr_t alignment) {
   if (p == NULL) return CN_NULL_POINTER;
   return (uintptr_t)p % alignment != 0 ? CN_MISALIGNED : CN_OK;
@@ -227,10 +232,8 @@ static int32_t check_pool_windows(const cn_pool2d *pool, const cn_tensor *x, con
 }
 
 int32_t check_pool(const cn_pool2d *pool, const cn_tensor *x, const cn_tensor *y, int32_t n) {
-  TRY(check_batch(x, n));
-  TRY(check_batch(y, n));
-  TRY(check_layout(x, CN_BLOCKED));
-  TRY(check_layout(y, CN_BLOCKED));
+  TRY(check_blocked(x, n));
+  TRY(check_blocked(y, n));
   if (x->c != y->c) return CN_BAD_SHAPE;
   if (pool->kind != CN_POOL_MAX && pool->kind != CN_POOL_AVERAGE) return CN_BAD_VALUE;
   TRY(check_pool_windows(pool, x, y));

@@ -29,6 +29,11 @@ int32_t give_sized(const void *all, uint32_t bytes, void *to);
   pointer = sized(pointer, &pointer##_room, sizeof(type));                                         \
   if (pointer == NULL) return CN_BAD_SIZE
 
+/* A size in floats, or a negative status, in bytes. */
+static inline int64_t bytes_of(int64_t floats) {
+  return floats > 0 ? floats * (int64_t)sizeof(float) : floats;
+}
+
 int32_t check_context(const cn_context *context);
 
 /* Validates the tensor of one sample; of n samples. All sizes must stay far from overflow. */
@@ -45,6 +50,9 @@ int32_t check_pass(int32_t pass);
 /* Requires two validated tensors to have equal c, h, w and layout. */
 int32_t check_same(const cn_tensor *a, const cn_tensor *b);
 int32_t check_layout(const cn_tensor *t, cn_layout layout);
+
+/* Validates a CN_BLOCKED tensor of n samples. */
+int32_t check_blocked(const cn_tensor *t, int64_t n);
 
 /* The values of a tensor: not null, and aligned as its layout requires. */
 int32_t check_values(const cn_tensor *t, const void *values);

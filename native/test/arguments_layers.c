@@ -310,10 +310,10 @@ static void normalisation(void) {
 
 FUNCTION(cn_sample_norm_statistics_bytes, a.by_sample_norm, a.n);
 FUNCTION(cn_sample_norm_workspace_bytes, a.in, a.by_sample_norm, a.n);
-FUNCTION(cn_sample_norm_forward, a.in, a.by_sample_norm, a.behind, a.n, a.x, a.scale, a.shift, a.y,
-         a.mean, a.inverse_std);
-FUNCTION(cn_sample_norm_backward, a.in, a.by_sample_norm, a.behind, a.n, a.x, a.dy, a.scale,
-         a.shift, a.mean, a.inverse_std, a.dx, a.dscale, a.dshift, a.workspace, a.room);
+FUNCTION(cn_sample_norm_forward, a.in, a.by_sample_norm, a.n, a.x, a.scale, a.shift, a.y, a.mean,
+         a.inverse_std);
+FUNCTION(cn_sample_norm_backward, a.in, a.by_sample_norm, a.n, a.x, a.dy, a.scale, a.mean,
+         a.inverse_std, a.dx, a.dscale, a.dshift, a.workspace, a.room);
 FUNCTION(cn_softmax_forward, a.in, a.by_softmax, a.n, a.x, a.y);
 FUNCTION(cn_softmax_backward, a.in, a.by_softmax, a.n, a.y, a.dy, a.dx);
 FUNCTION(cn_lrn_workspace_bytes, a.in, a.by_lrn, a.n);
@@ -352,8 +352,6 @@ static void sample_normalisation(void) {
                                        .dy = t,
                                        .groups = 2};
   valid.by_sample_norm = &a.sample_norm;
-  valid.epilogue = (cn_epilogue){.size = sizeof valid.epilogue};
-  valid.behind = &a.epilogue;
   valid.x = piece(1);
   valid.y = piece(2);
   valid.dy = piece(3);
@@ -378,14 +376,12 @@ static void sample_normalisation(void) {
     context_rows(f);
     sample_norm_rows(f, CN_OK);
     ALIGNED(f, a.x);
-    ALIGNED(f, a.scale);
-    ALIGNED(f, a.shift);
-    ROW(f, CN_OK, a.scale = NULL, a.shift = NULL);
     ALIGNED(f, a.mean);
     ALIGNED(f, a.inverse_std);
-    operation_rows(f, CN_ACTIVATE);
-    epilogue_rows(f, CN_ACTIVATE);
   }
+  ALIGNED(forward, a.scale);
+  ALIGNED(forward, a.shift);
+  ROW(forward, CN_OK, a.scale = NULL, a.shift = NULL);
   ALIGNED(forward, a.y);
   same_shape_rows(forward, &a.sample_norm.y);
   ROW(forward, CN_OK, a.sample_norm.dx.h = 0, a.sample_norm.dy.type = 1);
@@ -393,6 +389,7 @@ static void sample_normalisation(void) {
   same_shape_rows(backward, &a.sample_norm.dy);
   ROW(backward, CN_OK, a.dx = NULL, a.sample_norm.dx.h = 0);
   ALIGNED(backward, a.dy);
+  OPTIONAL(backward, a.scale);
   OPTIONAL(backward, a.dx);
   OPTIONAL(backward, a.dscale);
   OPTIONAL(backward, a.dshift);

@@ -285,8 +285,6 @@ static void batch_norm_backward(run *r) { batch_norms(r, 3); }
 /* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
 
 static void sample_norms(run *r, bool backward) {
-  const cn_epilogue e = {
-      .size = sizeof e, .operations = CN_ACTIVATE, .activation = {.kind = CN_RELU6}};
   /* The channels of each pixel, groups across blocks, and a scale for each value. */
   const int32_t kinds[3][2] = {{0, 0}, {CHANNELS, 0}, {1, 1}};
   for (int i = 0; i < 3; i++) {
@@ -309,12 +307,12 @@ static void sample_norms(run *r, bool backward) {
     const float *beta = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
     float *mean = aligned_result(r, statistics), *inverse = aligned_result(r, statistics);
     float *y = tensor_result(r, &t, N);
-    RUN(cn_sample_norm_forward(r->context, &norm, &e, N, x, gamma, beta, y, mean, inverse));
+    RUN(cn_sample_norm_forward(r->context, &norm, N, x, gamma, beta, y, mean, inverse));
     if (!backward) continue;
     const int64_t bytes = cn_sample_norm_workspace_bytes(r->context, &norm, N);
     void *workspace = own(r, new_bytes(bytes));
-    RUN(cn_sample_norm_backward(r->context, &norm, &e, N, x, tensor(r, &t, N), gamma, beta, mean,
-                                inverse, tensor_result(r, &t, N), aligned_result(r, vector),
+    RUN(cn_sample_norm_backward(r->context, &norm, N, x, tensor(r, &t, N), gamma, mean, inverse,
+                                tensor_result(r, &t, N), aligned_result(r, vector),
                                 aligned_result(r, vector), workspace, bytes));
   }
 }

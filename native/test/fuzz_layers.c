@@ -338,7 +338,6 @@ void fuzz_sample_norm(void) {
   other_halo(&d.dy);
   if (chance(30)) SPOIL(&d, cn_sample_norm, x, scales_values);
   if (chance(3)) d.epsilon = chance(50) ? 0.0f : NAN;
-  const cn_epilogue e = any_epilogue(&t, CN_ACTIVATE, NULL);
   const cn_context *context = offered(CONTEXT, &some, sizeof some);
   const cn_sample_norm *norm = offered(LAYER, &d, sizeof d);
   cn_tensor scales = d.x;
@@ -353,13 +352,12 @@ void fuzz_sample_norm(void) {
     void *x = spoilt(next_image(&d.x, n));
     const bool affine = chance(80);
     void *scale = affine ? spoilt(next_input(vector)) : NULL;
-    void *shift = affine ? spoilt(next_input(vector)) : NULL;
     if (backward == 0) {
+      void *shift = affine ? spoilt(next_input(vector)) : NULL;
       void *y = spoilt(next_result(&d.y, n));
       void *mean = spoilt(next_output(statistics)), *inverse = spoilt(next_output(statistics));
-      const cn_epilogue *after = placed(EPILOGUE, &e, sizeof e);
       if (all_fit())
-        CALL(cn_sample_norm_forward, context, norm, after, n, x, scale, shift, y, mean, inverse);
+        CALL(cn_sample_norm_forward, context, norm, n, x, scale, shift, y, mean, inverse);
       continue;
     }
     void *dy = spoilt(next_image(&d.dy, n));
@@ -369,10 +367,9 @@ void fuzz_sample_norm(void) {
     void *dscale = chance(80) ? next_output(vector) : NULL;
     void *dshift = chance(80) ? next_output(vector) : NULL;
     void *workspace = spoilt(next_scratch(room));
-    const cn_epilogue *after = placed(EPILOGUE, &e, sizeof e);
     if (all_fit())
-      CALL(cn_sample_norm_backward, context, norm, after, n, x, dy, scale, shift, mean, inverse, dx,
-           dscale, dshift, workspace, chance(5) ? room - 1 : room);
+      CALL(cn_sample_norm_backward, context, norm, n, x, dy, scale, mean, inverse, dx, dscale,
+           dshift, workspace, chance(5) ? room - 1 : room);
   }
 }
 

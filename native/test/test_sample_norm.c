@@ -4,32 +4,24 @@
 #include "parts.h"
 
 typedef struct norm_case {
-  int32_t n, c, h, w, x_halo, y_halo, dx_halo, dy_halo, groups, scales_values, flags;
+  int32_t n, c, h, w, x_halo, y_halo, dx_halo, dy_halo, groups, scales_values;
   float offset; /* added to all values: a large mean must not degrade the statistics */
   int32_t seed;
 } norm_case;
 
 static const norm_case norm_cases[] = {
-    {1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0.0f, 0},
-    {2, 16, 3, 4, 0, 0, 0, 0, 1, 0, RELU, 0.0f, 0},
-    {3, 17, 5, 7, 1, 2, 0, 3, 17, 0, 0, 2.0f, 0},
-    {2, 33, 5, 3, 0, 1, 1, 0, 3, 0, RELU6, 0.0f, 0},
-    {2, 40, 4, 4, 1, 0, 0, 1, 5, 0, 0, 100.0f, 0},
-    {3, 48, 2, 3, 0, 0, 0, 0, 2, 0, LEAKY_RELU, 0.0f, 0},
-    {2, 20, 3, 5, 1, 1, 1, 1, 1, 1, RELU, 0.0f, 0},
-    {70, 5, 2, 2, 0, 0, 0, 0, 1, 1, 0, 0.0f, 0},
-    {1, 96, 9, 11, 0, 0, 0, 0, 1, 0, 0, 10.0f, 0},
-    {2, 17, 3, 13, 1, 2, 0, 3, 0, 0, 0, 0.0f, 0},
-    {2, 96, 7, 7, 0, 0, 0, 0, 0, 0, RELU, 1.0f, 0},
-    {5, 33, 1, 1, 0, 0, 0, 0, 0, 0, LEAKY_RELU, 0.0f, 0},
-    {1, 3, 2, 1100, 0, 1, 1, 0, 0, 0, 0, 0.0f, 0},
-    {1, 2, 3, 3000, 0, 0, 0, 0, 2, 0, 0, 1000.0f, 0},
+    {1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0.0f, 0},    {2, 16, 3, 4, 0, 0, 0, 0, 1, 0, 0.0f, 0},
+    {3, 17, 5, 7, 1, 2, 0, 3, 17, 0, 2.0f, 0},  {2, 33, 5, 3, 0, 1, 1, 0, 3, 0, 0.0f, 0},
+    {2, 40, 4, 4, 1, 0, 0, 1, 5, 0, 100.0f, 0}, {3, 48, 2, 3, 0, 0, 0, 0, 2, 0, 0.0f, 0},
+    {2, 20, 3, 5, 1, 1, 1, 1, 1, 1, 0.0f, 0},   {70, 5, 2, 2, 0, 0, 0, 0, 1, 1, 0.0f, 0},
+    {1, 96, 9, 11, 0, 0, 0, 0, 1, 0, 10.0f, 0}, {2, 17, 3, 13, 1, 2, 0, 3, 0, 0, 0.0f, 0},
+    {2, 96, 7, 7, 0, 0, 0, 0, 0, 0, 1.0f, 0},   {5, 33, 1, 1, 0, 0, 0, 0, 0, 0, 0.0f, 0},
+    {1, 3, 2, 1100, 0, 1, 1, 0, 0, 0, 0.0f, 0}, {1, 2, 3, 3000, 0, 0, 0, 0, 2, 0, 1000.0f, 0},
 };
 
 typedef struct problem {
   const norm_case *t;
   cn_sample_norm norm;
-  cn_epilogue epilogue;
   int64_t count, scales; /* values of a tensor; of scale and shift */
   float *x, *dy, *scale, *shift;
   double *y, *dx, *dscale, *dshift;
@@ -55,7 +47,6 @@ static void solve_set(problem *p, int64_t sample, int64_t s) {
   const norm_case *t = p->t;
   const int64_t pixels = (int64_t)t->h * t->w, all = t->c * pixels, base = sample * all;
   const int64_t m = t->groups == 0 ? t->c : t->c / t->groups * pixels;
-  const cn_activation f = activation_in(t->flags);
   double mean = 0.0, variance = 0.0, sum = 0.0, product = 0.0;
   for (int64_t i = 0; i < m; i++) mean += p->x[base + value_of(t, s, i)] / (double)m;
   for (int64_t i = 0; i < m; i++)
@@ -64,8 +55,8 @@ static void solve_set(problem *p, int64_t sample, int64_t s) {
   for (int64_t i = 0; i < m; i++) {
     const int64_t v = value_of(t, s, i), k = scale_of(t, v);
     const double normal = (p->x[base + v] - mean) * inverse;
-    p->y[base + v] = activated(f, normal * p->scale[k] + p->shift[k]);
-    const double g = slope_at(f, p->y[base + v]) * p->dy[base + v];
+    p->y[base + v] = normal * p->scale[k] + p->shift[k];
+    const double g = p->dy[base + v];
     p->dshift[k] += g;
     p->dscale[k] += g * normal;
     p->dx[base + v] = g * p->scale[k];
@@ -90,9 +81,6 @@ static problem problem_of(const norm_case *t) {
                         .dy = shape,
                         .groups = t->groups,
                         .scales_values = t->scales_values},
-               .epilogue = {.size = sizeof(cn_epilogue),
-                            .operations = operations_in(t->flags),
-                            .activation = activation_in(t->flags)},
                .count = (int64_t)t->n * t->c * t->h * t->w};
   p.scales = t->scales_values ? p.count / t->n : t->c;
   p.norm.x.halo = t->x_halo;
@@ -156,17 +144,15 @@ static outputs run(const cn_context *context, const problem *p, bool affine) {
   float *mean = new_bytes(statistics), *inverse = new_bytes(statistics);
   const int64_t bytes = cn_sample_norm_workspace_bytes(context, norm, t->n);
   void *workspace = new_bytes(bytes);
-  CHECK(cn_sample_norm_forward(context, norm, &p->epilogue, t->n, x, scale, shift, o.y, mean,
-                               inverse) == CN_OK,
+  CHECK(cn_sample_norm_forward(context, norm, t->n, x, scale, shift, o.y, mean, inverse) == CN_OK,
         "forward");
-  CHECK(cn_sample_norm_backward(context, norm, &p->epilogue, t->n, x, dy_values, scale, shift, mean,
-                                inverse, o.dx, o.dscale, o.dshift, workspace, bytes) == CN_OK,
+  CHECK(cn_sample_norm_backward(context, norm, t->n, x, dy_values, scale, mean, inverse, o.dx,
+                                o.dscale, o.dshift, workspace, bytes) == CN_OK,
         "backward");
   if (affine) { /* without dx, the other gradients are the same */
     float *again = new_floats(2 * vector);
-    CHECK(cn_sample_norm_backward(context, norm, &p->epilogue, t->n, x, dy_values, scale, shift,
-                                  mean, inverse, NULL, again, again + vector, workspace,
-                                  bytes) == CN_OK,
+    CHECK(cn_sample_norm_backward(context, norm, t->n, x, dy_values, scale, mean, inverse, NULL,
+                                  again, again + vector, workspace, bytes) == CN_OK,
           "backward without dx");
     check_same_bits("without dx", o.dscale, again, 2 * vector);
     free(again);
@@ -232,6 +218,37 @@ static void scale_and_shift_are_optional(const norm_case *t) {
     free(without.all);
   }
   free_problem(&p);
+}
+
+/* A NaN reaches the gradients of its channels, but not the lanes without a channel. */
+static void lanes_without_a_channel_stay_zero(int32_t groups) {
+  enum { C = 5, PIXELS = 9 };
+  const cn_tensor t = {.c = C, .h = 1, .w = PIXELS, .layout = CN_BLOCKED};
+  const cn_sample_norm norm = {
+      .size = sizeof norm, .epsilon = 1e-3f, .x = t, .y = t, .dx = t, .dy = t, .groups = groups};
+  float *plain = new_reals(C * PIXELS);
+  plain[2 * PIXELS + 3] = NAN;
+  for (int set = 0; set < instruction_sets(); set++) {
+    const cn_context context = context_of(set, 1);
+    const int64_t statistics = cn_sample_norm_statistics_bytes(&norm, 1);
+    const int64_t bytes = cn_sample_norm_workspace_bytes(&context, &norm, 1);
+    float *x = new_tensor(&t, 1, plain), *y = new_floats(tensor_floats(&t, 1));
+    float *mean = new_bytes(statistics), *inverse = new_bytes(statistics);
+    float *dscale = new_floats(CN_BLOCK), *dshift = new_floats(CN_BLOCK);
+    void *workspace = new_bytes(bytes);
+    CHECK(cn_sample_norm_forward(&context, &norm, 1, x, NULL, NULL, y, mean, inverse) == CN_OK,
+          "forward");
+    CHECK(cn_sample_norm_backward(&context, &norm, 1, x, x, NULL, mean, inverse, NULL, dscale,
+                                  dshift, workspace, bytes) == CN_OK,
+          "backward");
+    CHECK(isnan(dscale[2]) && isnan(dshift[2]), "the NaN is lost");
+    for (int c = C; c < CN_BLOCK; c++)
+      CHECK(dscale[c] == 0.0f && dshift[c] == 0.0f, "lane %d has %g and %g, groups %d, %s", c,
+            (double)dscale[c], (double)dshift[c], (int)groups, features_name(&context));
+    void *all[] = {x, y, mean, inverse, dscale, dshift, workspace};
+    for (int i = 0; i < 7; i++) free(all[i]);
+  }
+  free(plain);
 }
 
 /* ---- Softmax and local response normalisation ------------------------------------------------ */
@@ -415,6 +432,8 @@ int main(void) {
     scale_and_shift_are_optional(&t);
   }
   for (size_t i = 0; i < sizeof map_cases / sizeof map_cases[0]; i++) run_map(&map_cases[i]);
+  lanes_without_a_channel_stay_zero(0);
+  lanes_without_a_channel_stay_zero(1);
   softmax_of_infinities();
   every_division_is_covered();
   return verdict("sample_norm");

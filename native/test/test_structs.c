@@ -60,7 +60,7 @@ static int32_t with_norm(const void *norm) {
 }
 
 static int32_t with_sample_norm(const void *norm) {
-  return cn_sample_norm_forward(&context, norm, NULL, N, x, vector, vector, out, more_out,
+  return cn_sample_norm_forward(&context, norm, N, x, vector, vector, out, more_out,
                                 more_out + 4096);
 }
 

@@ -61,13 +61,8 @@ ALWAYS_INLINE void map_plane(const norm_job *job, int64_t sample, int64_t block,
   float *out = job->out + plane_offset(&job->ov, sample, block) + lane;
   const bool stream = stores_stream(&job->ov, job->n, STREAMED_FLOATS);
   for (int64_t y = 0; y < t->h; y++, x += job->xv.row, e += e_row, out += job->ov.row)
-    for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += CN_BLOCK) {
-      const vec value = f(vec_load(x + i), vec_load(e + i), k);
-      if (stream)
-        vec_stream(out + i, value);
-      else
-        vec_store(out + i, value);
-    }
+    for (int64_t i = 0; i < (int64_t)t->w * CN_BLOCK; i += CN_BLOCK)
+      store_or_stream(stream, out + i, f(vec_load(x + i), vec_load(e + i), k));
   if (stream) stream_end();
 }
 
@@ -338,10 +333,10 @@ ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, 
     const int64_t block = item % job->xv.planes, chunk = item / job->xv.planes;
     for (int lane = 0; lane < CN_BLOCK; lane += VEC) {
       const int64_t channel = block * CN_BLOCK + lane;
-      vec k[COEFFICIENTS], partial[2] = {vec_zero(), vec_zero()};
+      vec k[COEFFICIENTS], partial[2];
       pairwise total[2];
-      for (int j = 0; j < 2; j++) pairwise_clear(&total[j]);
       int pieces = 0;
+      pairwise_begin(total, partial, 2);
       load_coefficients(job, channel, k);
       for (int64_t i = chunk_begin(job, chunk); i < chunk_begin(job, chunk + 1); i++) {
         const float *x = job->x + plane_offset(&job->xv, i, block) + lane;
@@ -350,12 +345,7 @@ ALWAYS_INLINE void sum_chunks(const norm_job *job, int64_t first, int64_t last, 
           for (int64_t w = 0; w < t->w; w += NORM_PIECE) {
             sum_row(x + y * job->xv.row + w * CN_BLOCK, dy + y * job->ev.row + w * CN_BLOCK,
                     min_i64(NORM_PIECE, t->w - w), f, k, partial);
-            if (++pieces < LEAF_TERMS) continue;
-            for (int j = 0; j < 2; j++) {
-              pairwise_add(&total[j], partial[j]);
-              partial[j] = vec_zero();
-            }
-            pieces = 0;
+            if (++pieces % LEAF_TERMS == 0) pairwise_add_leaves(total, partial, 2);
           }
       }
       vec_store(job->first + chunk * job->channels + channel,

@@ -20,6 +20,14 @@ static inline bool stores_stream(const view *v, int64_t n, int64_t floats) {
   return (int)VEC == (int)CN_BLOCK && n * v->planes * v->plane > floats;
 }
 
+/* After the last value has been streamed, stream_end is required. */
+static inline void store_or_stream(bool stream, float *to, vec value) {
+  if (stream)
+    vec_stream(to, value);
+  else
+    vec_store(to, value);
+}
+
 /* Offset of pixel (0, 0) of plane `block` of a sample. */
 static inline int64_t plane_offset(const view *v, int64_t sample, int64_t block) {
   return v->origin + sample * v->sample + block * v->plane;

@@ -23,6 +23,21 @@ static inline void pairwise_add(pairwise *s, vec leaf) {
   s->leaves++;
 }
 
+/* The same for several sums: clears them and the leaves in progress; adds these and clears them. */
+ALWAYS_INLINE void pairwise_begin(pairwise *s, vec *leaves, int count) {
+  for (int i = 0; i < count; i++) {
+    pairwise_clear(&s[i]);
+    leaves[i] = vec_zero();
+  }
+}
+
+ALWAYS_INLINE void pairwise_add_leaves(pairwise *s, vec *leaves, int count) {
+  for (int i = 0; i < count; i++) {
+    pairwise_add(&s[i], leaves[i]);
+    leaves[i] = vec_zero();
+  }
+}
+
 /* The sum of all leaves, and of `rest`, an incomplete leaf. */
 static inline vec pairwise_total(const pairwise *s, vec rest) {
   for (int i = 0; s->leaves >> i != 0; i++)

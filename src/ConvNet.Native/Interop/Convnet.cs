@@ -180,16 +180,16 @@ internal static unsafe partial class Convnet
     public static partial long cn_sample_norm_statistics_bytes(in cn_sample_norm norm, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_sample_norm_forward(in cn_context context, in cn_sample_norm norm,
-        cn_epilogue* epilogue, int n, void* x, float* scale, float* shift, void* y, float* mean, float* inverse_std);
+    public static partial int cn_sample_norm_forward(in cn_context context, in cn_sample_norm norm, int n, void* x,
+        float* scale, float* shift, void* y, float* mean, float* inverse_std);
 
     [LibraryImport(Library)]
     public static partial long cn_sample_norm_workspace_bytes(in cn_context context, in cn_sample_norm norm, int n);
 
     [LibraryImport(Library)]
-    public static partial int cn_sample_norm_backward(in cn_context context, in cn_sample_norm norm,
-        cn_epilogue* epilogue, int n, void* x, void* dy, float* scale, float* shift, float* mean, float* inverse_std,
-        void* dx, float* dscale, float* dshift, void* workspace, long workspace_bytes);
+    public static partial int cn_sample_norm_backward(in cn_context context, in cn_sample_norm norm, int n, void* x,
+        void* dy, float* scale, float* mean, float* inverse_std, void* dx, float* dscale, float* dshift,
+        void* workspace, long workspace_bytes);
 
     [LibraryImport(Library)]
     public static partial int cn_softmax_forward(in cn_context context, in cn_softmax softmax, int n, void* x,

@@ -60,9 +60,8 @@ internal sealed class SampleNormPrimitive : Primitive
         Slot? dscale = Gradient(ParameterRole.Scale), dshift = Gradient(ParameterRole.Bias);
         if (dx is null && dscale is null && dshift is null)
             return;
-        plan.Add(new SampleNormBackward(norm, x, dy, Of(plan, ParameterRole.Scale), Of(plan, ParameterRole.Bias),
-            _mean!, _inverse!, dx, dscale, dshift,
-            plan.Workspace(n => cn_sample_norm_workspace_bytes(plan.Pass.Context, norm, n).SizeOrThrow())),
+        plan.Add(new SampleNormBackward(norm, x, dy, Of(plan, ParameterRole.Scale), _mean!, _inverse!, dx, dscale,
+            dshift, plan.Workspace(n => cn_sample_norm_workspace_bytes(plan.Pass.Context, norm, n).SizeOrThrow())),
             new Choice("sums of dy and dy·x̂, then dx", "dx needs both sums of its set"));
     }
 
@@ -91,21 +90,21 @@ internal sealed unsafe class SampleNormForward(cn_sample_norm norm, Slot x, Slot
 {
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_sample_norm_forward(run.Context, norm, null, run.N, x.Pointer, scale.Address(), shift.Address(),
-            y.Pointer, mean.Pointer, inverse.Pointer).ThrowIfFailed();
+        => cn_sample_norm_forward(run.Context, norm, run.N, x.Pointer, scale.Address(), shift.Address(), y.Pointer,
+            mean.Pointer, inverse.Pointer).ThrowIfFailed();
 }
 
 /// <summary>Computes the gradients that are wanted from x and dy.</summary>
-internal sealed unsafe class SampleNormBackward(cn_sample_norm norm, Slot x, Slot dy, Slot? scale, Slot? shift,
-    Slot mean, Slot inverse, Slot? dx, Slot? dscale, Slot? dshift, Slot? workspace)
-    : Step(x, dy, scale, shift, mean, inverse, dx, dscale, dshift, workspace)
+internal sealed unsafe class SampleNormBackward(cn_sample_norm norm, Slot x, Slot dy, Slot? scale, Slot mean,
+    Slot inverse, Slot? dx, Slot? dscale, Slot? dshift, Slot? workspace)
+    : Step(x, dy, scale, mean, inverse, dx, dscale, dshift, workspace)
 {
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_sample_norm_backward(run.Context, norm, null, run.N, x.Pointer, dy.Pointer, scale.Address(),
-            shift.Address(), mean.Pointer, inverse.Pointer, dx.Address(), dscale.Address(), dshift.Address(),
-            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+        => cn_sample_norm_backward(run.Context, norm, run.N, x.Pointer, dy.Pointer, scale.Address(), mean.Pointer,
+            inverse.Pointer, dx.Address(), dscale.Address(), dshift.Address(), workspace.Address(),
+            workspace.Bytes()).ThrowIfFailed();
 }
