@@ -36,8 +36,8 @@ c_tests() {
   fi
 }
 
-# nunit_part <name> <condition>: the tests that meet NUnit's condition, in a process of their own. With a filter of dotnet
-# test, which lists the tests that it selects, so many would all be run in both processes.
+# nunit_part <name> <condition>: the tests that meet a condition of NUnit, in a process of their own. A filter of dotnet
+# test that selects so many would run all tests in both processes.
 nunit_part() {
   rm -f "build/nunit/$1.trx"
   dotnet test tests/ConvNet.Tests -c Release --no-build --logger "trx;LogFileName=$1.trx" \
