@@ -8,12 +8,6 @@
 
 #include <math.h>
 
-/* A tensor of the same shape as x. */
-static int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
-  TRY(check_batch(other, n));
-  return check_same(x, other);
-}
-
 /* A pointer that may be null. */
 static int32_t check_optional(const void *p) { return p == NULL ? CN_OK : check_aligned(p); }
 

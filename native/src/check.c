@@ -81,6 +81,11 @@ int32_t check_same(const cn_tensor *a, const cn_tensor *b) {
   return a->layout != b->layout ? CN_BAD_LAYOUT : CN_OK;
 }
 
+int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n) {
+  TRY(check_batch(other, n));
+  return check_same(x, other);
+}
+
 int32_t check_layout(const cn_tensor *t, cn_layout layout) {
   return t->layout != (int32_t)layout ? CN_BAD_LAYOUT : CN_OK;
 }
@@ -273,19 +278,14 @@ int32_t adopt_epilogue(const cn_epilogue **epilogue, epilogue_room *room) {
   return CN_OK;
 }
 
-static int32_t check_operand(const cn_tensor *operand, const cn_tensor *result, int32_t n) {
-  TRY(check_batch(operand, n));
-  return check_same(result, operand);
-}
-
 int32_t check_epilogue(const cn_epilogue *e, int32_t supported, const cn_tensor *result,
                        int32_t n) {
   if ((e->operations & ~EPILOGUE) != 0) return CN_BAD_VALUE;
   if ((e->operations & ~supported) != 0) return CN_UNSUPPORTED;
-  if ((e->operations & CN_ADD) != 0) TRY(check_operand(&e->add, result, n));
+  if ((e->operations & CN_ADD) != 0) TRY(check_like(result, &e->add, n));
   if ((e->operations & CN_ACTIVATE) != 0) TRY(check_fused(&e->activation));
   if ((e->operations & CN_SLOPE) != 0) TRY(check_slope(&e->activation));
-  return (e->operations & CN_SLOPE) != 0 ? check_operand(&e->outputs, result, n) : CN_OK;
+  return (e->operations & CN_SLOPE) != 0 ? check_like(result, &e->outputs, n) : CN_OK;
 }
 
 int32_t check_operands(const cn_epilogue *e, int32_t operations) {

@@ -49,6 +49,10 @@ int32_t check_pass(int32_t pass);
 
 /* Requires two validated tensors to have equal c, h, w and layout. */
 int32_t check_same(const cn_tensor *a, const cn_tensor *b);
+
+/* Validates a tensor of n samples that is like a validated one, `x`. */
+int32_t check_like(const cn_tensor *x, const cn_tensor *other, int32_t n);
+
 int32_t check_layout(const cn_tensor *t, cn_layout layout);
 
 /* Validates a CN_BLOCKED tensor of n samples. */
