@@ -284,41 +284,46 @@ static void batch_norm_backward(run *r) { batch_norms(r, 3); }
 
 /* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
 
-static void sample_norms(run *r, bool backward) {
-  /* The channels of each pixel, groups across blocks, and a scale for each value. */
-  const int32_t kinds[3][2] = {{0, 0}, {CHANNELS, 0}, {1, 1}};
-  for (int i = 0; i < 3; i++) {
-    cn_tensor t = blocked;
-    if (i == 0) t.w = 300; /* more than one chunk of pixels */
-    const cn_sample_norm norm = {.size = sizeof norm,
-                                 .epsilon = 1e-5f,
-                                 .x = t,
-                                 .y = t,
-                                 .dx = t,
-                                 .dy = t,
-                                 .groups = kinds[i][0],
-                                 .scales_values = kinds[i][1]};
-    cn_tensor scales = t;
-    scales.halo = 0;
-    const int64_t statistics = floats_in(cn_sample_norm_statistics_bytes(&norm, N));
-    const int64_t vector = kinds[i][1] ? tensor_floats(&scales, 1) : 32;
-    const float *x = tensor(r, &t, N);
-    const float *gamma = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
-    const float *beta = kinds[i][1] ? tensor(r, &scales, 1) : channels(r, CHANNELS);
-    float *mean = aligned_result(r, statistics), *inverse = aligned_result(r, statistics);
-    float *y = tensor_result(r, &t, N);
-    RUN(cn_sample_norm_forward(r->context, &norm, N, x, gamma, beta, y, mean, inverse));
-    if (!backward) continue;
-    const int64_t bytes = cn_sample_norm_workspace_bytes(r->context, &norm, N);
-    void *workspace = own(r, new_bytes(bytes));
-    RUN(cn_sample_norm_backward(r->context, &norm, N, x, tensor(r, &t, N), gamma, mean, inverse,
-                                tensor_result(r, &t, N), aligned_result(r, vector),
-                                aligned_result(r, vector), workspace, bytes));
-  }
+/* Each pixel by itself if there are no groups. */
+static void sample_norm(run *r, int32_t groups, bool scales_values, bool backward) {
+  cn_tensor t = blocked;
+  if (groups == 0) t.w = 300; /* more than one chunk of pixels */
+  const cn_sample_norm norm = {.size = sizeof norm,
+                               .epsilon = 1e-5f,
+                               .x = t,
+                               .y = t,
+                               .dx = t,
+                               .dy = t,
+                               .groups = groups,
+                               .scales_values = scales_values};
+  cn_tensor scales = t;
+  scales.halo = 0;
+  const int64_t statistics = floats_in(cn_sample_norm_statistics_bytes(&norm, N));
+  const int64_t vector = scales_values ? tensor_floats(&scales, 1) : 32;
+  const float *x = tensor(r, &t, N);
+  const float *gamma = scales_values ? tensor(r, &scales, 1) : channels(r, CHANNELS);
+  const float *beta = scales_values ? tensor(r, &scales, 1) : channels(r, CHANNELS);
+  float *mean = aligned_result(r, statistics), *inverse = aligned_result(r, statistics);
+  float *y = tensor_result(r, &t, N);
+  RUN(cn_sample_norm_forward(r->context, &norm, N, x, gamma, beta, y, mean, inverse));
+  if (!backward) return;
+  const int64_t bytes = cn_sample_norm_workspace_bytes(r->context, &norm, N);
+  void *workspace = own(r, new_bytes(bytes));
+  RUN(cn_sample_norm_backward(r->context, &norm, N, x, tensor(r, &t, N), gamma, mean, inverse,
+                              tensor_result(r, &t, N), aligned_result(r, vector),
+                              aligned_result(r, vector), workspace, bytes));
 }
 
-static void sample_norm_forward(run *r) { sample_norms(r, false); }
-static void sample_norm_backward(run *r) { sample_norms(r, true); }
+/* Groups across blocks, and a scale for each value. */
+static void group_norms(run *r, bool backward) {
+  sample_norm(r, CHANNELS, false, backward);
+  sample_norm(r, 1, true, backward);
+}
+
+static void group_norm_forward(run *r) { group_norms(r, false); }
+static void group_norm_backward(run *r) { group_norms(r, true); }
+static void pixel_norm_forward(run *r) { sample_norm(r, 0, false, false); }
+static void pixel_norm_backward(run *r) { sample_norm(r, 0, false, true); }
 
 static void softmaxes(run *r, bool backward) {
   for (int32_t logarithm = 0; logarithm < 2; logarithm++) {
@@ -490,8 +495,10 @@ const kernel_case kernel_cases[] = {
     {.name = "batch_norm_infer", .body = batch_norm_infer},
     {.name = "batch_norm_apply", .body = batch_norm_apply},
     {.name = "batch_norm_backward", .body = batch_norm_backward},
-    {.name = "sample_norm_forward", .body = sample_norm_forward},
-    {.name = "sample_norm_backward", .body = sample_norm_backward},
+    {.name = "group_norm_forward", .body = group_norm_forward},
+    {.name = "group_norm_backward", .body = group_norm_backward},
+    {.name = "pixel_norm_forward", .body = pixel_norm_forward},
+    {.name = "pixel_norm_backward", .body = pixel_norm_backward},
     {.name = "softmax_forward", .body = softmax_forward},
     {.name = "softmax_backward", .body = softmax_backward},
     {.name = "lrn_forward", .body = lrn_forward},
