@@ -25,7 +25,8 @@ internal sealed record Reproduction(string Command, string CaseFile)
         say($"reducing the failure in {subject.Title}");
         if (ShrunkFailure.Of(subject.Case, report, backends, MaxRuns) is not { } failure)
             return null;
-        say($"after {failure.Runs} runs: {failure}");
+        say($"after {failure.Runs} runs{(failure.IsLimited ? ", at the limit of what reducing may cost" : "")}: "
+            + $"{failure}");
         GradientCaseFile.Save(target, failure.Case);
         say($"case written to {target}");
         return new Reproduction($"convnet gradcheck {(LayerOf(failure) ?? GradientCaseFile.OptionFor(target))} "

@@ -18,6 +18,10 @@ namespace ConvNet.GradientChecking;
 /// For a backend that declares algorithms less accurate than direct sums, 8 is multiplied by the ratio of their largest
 /// λ to that of direct sums. If a tensor is further away, the report also names the kinks near which a value lies. The
 /// output, the loss, the gradients and the parameters are compared after the given number of optimiser steps.
+/// <para>The gradient of a batch normalisation is divided by the standard deviation σ of the values of a channel. Over
+/// m values, σ lies near 0 with a density of about σᵐ⁻², so that 1/σ² has a mean only from m = 4 on. With fewer values,
+/// no number of runs tells how far a rounding error is magnified, and a few such layers in a row make every gradient a
+/// matter of chance. Such a network is therefore run on more samples, and the report says so.</para>
 /// </remarks>
 internal sealed class EndToEnd
 {
@@ -25,6 +29,8 @@ internal sealed class EndToEnd
     public const string Kind = "graph";
 
     private const double Pair = 2;
+
+    private const int FewestNormalized = 4;
 
     // A run of a large network takes seconds, and effects rarely cancel in its large tensors.
     private static readonly (long MultiplyAdds, int Runs)[] s_runs = [(1 << 26, 8), (1 << 30, 4), (long.MaxValue, 2)];
@@ -35,17 +41,22 @@ internal sealed class EndToEnd
     private readonly float _learningRate;
     private readonly TrainingBatches _batches;
     private readonly FrozenParameters _frozen;
+    private readonly string _remark;
 
     /// <summary>Prepares the run: generates parameters, batches and labels from the seed.</summary>
     /// <param name="graph">The graph.</param>
-    /// <param name="spec">The training specification.</param>
+    /// <param name="spec">The training specification. Its batch size is raised where a batch normalisation would have
+    /// too few values.</param>
     /// <param name="steps">The number of optimiser steps before the comparison.</param>
     /// <param name="learningRate">The learning rate of the steps.</param>
     public EndToEnd(Graph graph, TrainingSpec spec, int steps, float learningRate)
     {
-        (_graph, _spec, _steps, _learningRate) = (graph, spec, steps, learningRate);
         _frozen = FrozenParameters.Of(graph, spec);
-        _batches = new TrainingBatches(graph, spec, steps + 1);
+        int samples = Math.Max(spec.BatchSize, SamplesToNormalize(graph, _frozen));
+        (_graph, _spec, _steps, _learningRate) = (graph, spec with { BatchSize = samples }, steps, learningRate);
+        _batches = new TrainingBatches(graph, _spec, steps + 1);
+        _remark = samples == spec.BatchSize ? ""
+            : $"with {samples} samples, so that each batch normalisation has at least {FewestNormalized} values";
     }
 
     /// <summary>Runs the references and every backend, and compares the results.</summary>
@@ -76,8 +87,8 @@ internal sealed class EndToEnd
             yield return BackendVariant.Completed(WithKinksNamed(allowance,
                 new LayerReport(BackendVariant.NameOf(backend), "network", Kind, CheckModes.EndToEnd,
                 [.. Names().Select((name, i) => Compare(name, got[i], truth[i],
-                    Pair * disturbed[i] + allowance * Math.Max(own[i], BoundedSum.UnitRoundoff * Norm(truth[i]))))]),
-                    cancellation), backend);
+                    Pair * disturbed[i] + allowance * Math.Max(own[i], BoundedSum.UnitRoundoff * Norm(truth[i]))))],
+                _remark), cancellation), backend);
         }
     }
 
@@ -90,8 +101,12 @@ internal sealed class EndToEnd
         return new LayerReport(LayerReport.Reference, "network", Kind, CheckModes.ForwardMode,
             takes ? [new NetworkDuals(_graph, _spec with { InputGradient = true }, _batches.Parameters,
                 _batches[_steps].Inputs, _batches[_steps].Kept).Check(cancellation)] : [],
-            takes ? "" : NetworkDuals.TooLarge);
+            takes ? _remark : NetworkDuals.TooLarge);
     }
+
+    private static int SamplesToNormalize(Graph graph, FrozenParameters frozen) => graph.LayerNodes
+        .Where(node => node.Layer is BatchNorm2d && !frozen.Contains(node))
+        .Select(node => (FewestNormalized - 1) / node.Shape.Area + 1).DefaultIfEmpty(1).Max();
 
     // The ratio of the λ of an executable's least accurate sums to that of direct sums.
     private static double Loosest(IExecutable executable) => executable is not IDeclaresAlgorithms declaring ? 1
@@ -150,7 +165,8 @@ internal sealed class EndToEnd
         return near.Length == 0 ? report : report with
         {
             Tensors = [.. report.Tensors.Select(t => t with { Flips = t.Failed > 0 ? near.Length : 0 })],
-            Remark = near.Length == 1 ? near[0].ToString() : $"{near[0]}, and {near.Length - 1} more",
+            Remark = string.Join("; ", ((string[])[near.Length == 1 ? near[0].ToString()
+                : $"{near[0]}, and {near.Length - 1} more", _remark]).Where(text => text.Length > 0)),
         };
     }
 

@@ -15,6 +15,9 @@ internal static class Shrinker
     /// <summary>The default limit on the number of candidates tried.</summary>
     public const int MostRuns = 1_000;
 
+    /// <summary>The default limit on the work of all candidates tried: a few minutes.</summary>
+    public const long MostWork = 1L << 31;
+
     private static readonly Func<GradientCase, IEnumerable<GradientCase>>[] Rules =
     [
         GraphShrinks.SingleLayers, GraphShrinks.Ends, GraphShrinks.WithoutNode, Batch, ShapeShrinks.Channels, Classes,
@@ -37,20 +40,30 @@ internal static class Shrinker
     /// <param name="failing">The failing case.</param>
     /// <param name="stillFails">Returns whether a candidate fails in the same way.</param>
     /// <param name="mostRuns">The maximum number of candidates to try.</param>
-    /// <returns>A failing case and the number of runs. Unless the limit was reached, no smaller candidate of that case
-    /// fails.</returns>
-    public static (GradientCase Case, int Runs) Shrink(GradientCase failing, Predicate<GradientCase> stillFails,
-        int mostRuns = MostRuns)
+    /// <param name="mostWork">The maximum work of all candidates together. A candidate that exceeds what is left of it
+    /// is not tried; smaller ones are.</param>
+    /// <returns>A failing case, the number of runs, and whether a limit kept a candidate from being tried. If none did,
+    /// no smaller candidate of that case fails.</returns>
+    public static (GradientCase Case, int Runs, bool IsLimited) Shrink(GradientCase failing,
+        Predicate<GradientCase> stillFails, int mostRuns = MostRuns, long mostWork = MostWork)
     {
         ArgumentNullException.ThrowIfNull(failing);
         ArgumentNullException.ThrowIfNull(stillFails);
         var passed = new HashSet<string>(StringComparer.Ordinal);
         int runs = 0;
+        long work = 0;
+        bool limited = false;
         bool Fails(GradientCase candidate)
         {
-            if (runs == mostRuns || !passed.Add($"{candidate}"))
+            if (!passed.Add($"{candidate}"))
                 return false;
-            runs++;
+            long more = WorkOf(candidate);
+            if (runs == mostRuns || more > mostWork - work)
+            {
+                limited = true;
+                return false;
+            }
+            (runs, work) = (runs + 1, work + more);
             return stillFails(candidate);
         }
         for (GradientCase? before = null; before != failing;)
@@ -62,7 +75,15 @@ internal static class Shrinker
                     failing = smaller;
             }
         }
-        return (failing, runs);
+        return (failing, runs, limited);
+    }
+
+    /// <summary>Returns what a check costs: a multiply-add, an output and a parameter count 1 each.</summary>
+    internal static long WorkOf(GradientCase made)
+    {
+        int n = made.Options.Training?.BatchSize ?? made.Options.BatchSize;
+        return made.Layers.Sum(each => n * (each.Layer.MultiplyAdds(each.Inputs) + each.Layer.Infer(each.Inputs).Length)
+            + each.Layer.Parameters(each.Inputs).Sum(spec => (long)spec.Length));
     }
 
     /// <summary>Returns the created object, or null if a layer or graph does not accept its sizes.</summary>

@@ -8,6 +8,10 @@ namespace ConvNet.GradientChecking;
 /// <param name="Runs">The number of checks that were run.</param>
 public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Backends, LayerReport Report, int Runs)
 {
+    /// <summary>Whether the search ended at its limit of runs, or of 2³¹ multiply-adds, outputs and parameters of all
+    /// cases tried. A smaller case may fail as well.</summary>
+    public bool IsLimited { get; init; }
+
     /// <summary>The worst tensor.</summary>
     public TensorReport Tensor => Report.Tensors.Where(IsWrong).MaxBy(tensor => tensor.WorstInBounds)!;
 
@@ -41,9 +45,12 @@ public sealed record ShrunkFailure(GradientCase Case, IReadOnlyList<IBackend> Ba
                 runs++;
                 if (Again(start, some, first) is not { } found)
                     continue;
-                (GradientCase least, int more) = Shrinker.Shrink(start, candidate => Again(candidate, some, found)
-                    is not null, mostRuns - runs);
-                return new ShrunkFailure(least, some, Again(least, some, found) ?? found, runs + more);
+                (GradientCase least, int more, bool limited) = Shrinker.Shrink(start,
+                    candidate => Again(candidate, some, found) is not null, mostRuns - runs);
+                return new ShrunkFailure(least, some, Again(least, some, found) ?? found, runs + more)
+                {
+                    IsLimited = limited,
+                };
             }
         }
         return new ShrunkFailure(failed, backends, first, runs);

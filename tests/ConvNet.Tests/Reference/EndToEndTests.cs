@@ -78,6 +78,37 @@ public sealed class EndToEndTests
             return true;
         });
 
+    // As at the end of a ResNet-50 on small images: with two samples, each batch normalisation would have two values.
+    // With seeds 5 and 28, two of them are nearly equal, and roundings decide the gradients.
+    [Test]
+    public void NoBatchNormalisationHasTooFewValues([Values(5, 17, 28)] int seed, [Values(1, 2)] int samples)
+    {
+        const int Blocks = 30, Width = 32;
+        var graph = new Graph(new Shape(3, 1, 1));
+        Node x = graph.Append(graph.Input, new Conv2d(Width, 3, padding: 1, bias: false), new BatchNorm2d(),
+            new Relu());
+        for (int block = 0; block < Blocks; block++)
+        {
+            Node inner = graph.Append(x, new Conv2d(Width / 2, 1, bias: false), new BatchNorm2d(), new Relu(),
+                new Conv2d(Width, 1, bias: false), new BatchNorm2d());
+            x = graph.Append(graph.Add(new Add(), inner, x), new Relu());
+        }
+        graph.Append(x, new Flatten(), new Linear(10));
+        using var managed = new ManagedBackend();
+        GradientReport report = GradientCheck.Run(graph, [managed], new GradientCheckOptions
+        {
+            Modes = CheckModes.EndToEnd | CheckModes.ForwardMode,
+            MostTerms = 1,
+            BatchSize = samples,
+            Seed = (ulong)seed,
+        });
+        Contract.Reports.AssertPasses(report);
+        Assert.That(report.Layers.Where(layer => layer.Kind == "graph").Select(layer => layer.Remark),
+            Is.All.Contains("with 4 samples").And.Exactly(2).Items);
+        Assert.That(report.Layers.Where(layer => layer.Mode == CheckModes.EndToEnd).SelectMany(layer => layer.Tensors)
+            .Max(tensor => tensor.WorstInBounds), Is.LessThan(0.5), "as of networks with more values");
+    }
+
     private static void AssertFails(string model, int seed, Func<Graph, TraceCallback> fault)
     {
         using var faulty = new Traced(fault);

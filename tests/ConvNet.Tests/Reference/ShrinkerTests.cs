@@ -24,7 +24,7 @@ public sealed class ShrinkerTests
         Predicate<GradientCase> wide = candidate
             => candidate is LayerGradientCase { Layer: Conv2d conv, Inputs: [{ W: >= 6 }], Options.BatchSize: >= 3 }
             && conv is { Groups: >= 2, Window: { Kernel.W: >= 2, Stride.W: >= 3 } };
-        (GradientCase least, int runs) = Shrinker.Shrink(made, wide);
+        (GradientCase least, int runs, bool limited) = Shrinker.Shrink(made, wide);
         Assert.That(least, Is.InstanceOf<LayerGradientCase>());
         Assert.Multiple(() =>
         {
@@ -36,6 +36,7 @@ public sealed class ShrinkerTests
             Assert.That(least.Options.BatchSize, Is.EqualTo(3));
             Assert.That((least.Options.LargestInteger, least.Options.Seed), Is.EqualTo((1, 1ul)));
             Assert.That(runs, Is.LessThan(200));
+            Assert.That(limited, Is.False);
             Assert.That(Shrinker.Candidates(least).Any(wide.Invoke), Is.False, "nothing smaller fails");
             Assert.That($"{Shrinker.Shrink(made, wide).Case}", Is.EqualTo($"{least}"), "again the same");
         });
@@ -89,9 +90,33 @@ public sealed class ShrinkerTests
     public void TheRunsAreBounded([Values(0, 1, 7)] int most)
     {
         int asked = 0;
-        (GradientCase least, int runs) = Shrinker.Shrink(RandomCases.Graph(4), candidate => ++asked > 0, most);
-        Assert.That((asked, runs), Is.EqualTo((most, most)));
+        (GradientCase least, int runs, bool limited)
+            = Shrinker.Shrink(RandomCases.Graph(4), candidate => ++asked > 0, most);
+        Assert.That((asked, runs, limited), Is.EqualTo((most, most, true)));
         Assert.That(most > 0 || least is GraphGradientCase, Is.True);
+    }
+
+    // The whole network may cost too much where single layers of it do not.
+    [Test]
+    public void TheWorkIsBounded()
+    {
+        var options = new GradientCheckOptions { BatchSize = 2, Modes = CheckModes.Segments };
+        GradientCase made = new GraphGradientCase(Sequential.Of(new Shape(3, 8, 8), new Conv2d(4, 3, padding: 1),
+            new Relu(), new Conv2d(4, 3, padding: 1)), options);
+        long whole = 2 * (64 * 4 * 9 * (3 + 4) + 3 * 64 * 4) + 4 * 9 * (3 + 4) + 2 * 4, left = whole, tried = 0;
+        Assert.That(Shrinker.WorkOf(made), Is.EqualTo(whole));
+        (_, int runs, bool limited) = Shrinker.Shrink(made, candidate =>
+        {
+            (left, tried) = (left - Shrinker.WorkOf(candidate), tried + 1);
+            return false;
+        }, mostWork: whole);
+        (_, int all, bool free) = Shrinker.Shrink(made, _ => false);
+        Assert.Multiple(() =>
+        {
+            Assert.That(left, Is.InRange(0, whole - 1));
+            Assert.That(runs, Is.EqualTo(tried).And.InRange(1, all - 1));
+            Assert.That((limited, free), Is.EqualTo((true, false)));
+        });
     }
 
     [Test]
