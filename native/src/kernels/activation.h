@@ -152,7 +152,7 @@ ALWAYS_INLINE vec activate_as(int32_t kind, const vec *p, vec x) {
   case CN_GELU_TANH:
     return vec_mul(x, gelu_tanh_share(x));
   case CN_SILU:
-    return vec_mul(x, vec_sigmoid(x));
+    return vec_mul(x, rough_sigmoid(x));
   case CN_MISH:
     return vec_mul(x, mish_parts(x, &part));
   case CN_HARD_SWISH:

@@ -38,18 +38,26 @@ ALWAYS_INLINE vec exp_rest(vec r) {
 
 /*
  * e^x to within 1 ulp, subnormal values included; infinity above 88.73, 0 below -104, NaN for NaN.
- * e^r is the sum of 1 + r, the errors of that and of r, and the rest. The power of 2 is applied in
- * two factors, of which only the second can leave the normal range.
+ * e^r is the sum of 1 + r, the errors of that and of r, and the rest.
  */
 ALWAYS_INLINE vec vec_exp(vec x) {
-  const vec most = vec_set1(89.0f), rounding = vec_set1(ROUNDING);
+  const vec most = vec_set1(89.0f);
   vec r = vec_select(vec_not_le(most, x), not_below(x, -104.0f), most), lost;
   const vec n = reduce_by_ln2(&r, &lost);
-  const vec half = vec_sub(vec_add(vec_mul(n, vec_set1(0.5f)), rounding), rounding);
   const vec one = vec_set1(1.0f), sum = vec_add(one, r);
   lost = vec_add(lost, vec_sub(r, vec_sub(sum, one)));
   const vec p = vec_add(sum, vec_fma(exp_rest(r), r, lost));
-  return vec_mul(vec_mul(p, vec_pow2(half)), vec_pow2(vec_sub(n, half)));
+  return vec_ldexp(p, n);
+}
+
+/* e^-|x| to within 1 ulp with fewer operations: the errors of 1 + r and of r are not added. */
+ALWAYS_INLINE vec decay(vec x) {
+  const vec rounding = vec_set1(ROUNDING);
+  const vec negative = vec_select(vec_not_le(x, vec_zero()), vec_sub(vec_zero(), x), x);
+  vec r = not_below(negative, -104.0f);
+  const vec n = vec_sub(vec_fma(r, vec_set1(1.44269504089f), rounding), rounding);
+  r = vec_fma(n, vec_set1(-LN2_LOW), vec_fma(n, vec_set1(-LN2_HIGH), r));
+  return vec_ldexp(vec_add(vec_fma(exp_rest(r), r, r), vec_set1(1.0f)), n);
 }
 
 #endif

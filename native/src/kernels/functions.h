@@ -9,9 +9,6 @@ ALWAYS_INLINE vec magnitude(vec x) {
   return vec_select(vec_not_le(x, vec_zero()), x, vec_sub(vec_zero(), x));
 }
 
-/* e^-|x| */
-ALWAYS_INLINE vec decay(vec x) { return vec_exp(vec_sub(vec_zero(), magnitude(x))); }
-
 /*
  * e^x - 1 for x <= 0 to within 2 ulp. With x = n ln 2 + r it is 2^n (e^r - 1) + (2^n - 1), which
  * does not cancel, because |r| <= ln 2 / 2.
@@ -46,6 +43,12 @@ ALWAYS_INLINE vec sigmoid_parts(vec x, vec *rest) {
   const vec_mask above = vec_not_le(x, vec_zero());
   *rest = vec_select(above, smaller, larger);
   return vec_select(above, larger, smaller);
+}
+
+/* 1 / (1 + e^-x) to within 3 ulp. */
+ALWAYS_INLINE vec rough_sigmoid(vec x) {
+  const vec one = vec_set1(1.0f), e = decay(x);
+  return vec_div(vec_select(vec_not_le(x, vec_zero()), one, e), vec_add(one, e));
 }
 
 /*

@@ -85,6 +85,13 @@ static inline vec vec_pow2(vec n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
 }
 
+/* Only the second of two factors leaves the normal range. */
+static inline vec vec_ldexp(vec a, vec n) {
+  const vec rounding = vec_set1(12582912.0f); /* 1.5 * 2^23 */
+  const vec half = vec_sub(vec_add(vec_mul(n, vec_set1(0.5f)), rounding), rounding);
+  return vec_mul(vec_mul(a, vec_pow2(half)), vec_pow2(vec_sub(n, half)));
+}
+
 static inline vec_mask vec_first(int64_t n) {
   const int lanes = n >= VEC ? VEC : n <= 0 ? 0 : (int)n;
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -98,6 +98,7 @@ static inline vec vec_pow2(vec n) {
   const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
   return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
 }
+static inline vec vec_ldexp(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 
 static inline vec_mask vec_first(int64_t n) {
   return n >= VEC ? 0xffff : n <= 0 ? 0 : (vec_mask)((1u << n) - 1);

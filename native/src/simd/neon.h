@@ -87,6 +87,13 @@ static inline vec vec_pow2(vec n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23));
 }
 
+/* Only the second of two factors leaves the normal range. */
+static inline vec vec_ldexp(vec a, vec n) {
+  const vec rounding = vec_set1(12582912.0f); /* 1.5 * 2^23 */
+  const vec half = vec_sub(vec_add(vec_mul(n, vec_set1(0.5f)), rounding), rounding);
+  return vec_mul(vec_mul(a, vec_pow2(half)), vec_pow2(vec_sub(n, half)));
+}
+
 static inline vec_mask vec_first(int64_t n) {
   static const uint32_t lanes[VEC] = {0, 1, 2, 3};
   const uint32_t count = n >= VEC ? VEC : n <= 0 ? 0 : (uint32_t)n;

@@ -121,6 +121,12 @@ static inline vec vec_pow2(vec n) {
   EACH_LANE n.f[i] = ldexpf(1.0f, n.f[i] == n.f[i] ? (int)n.f[i] : 0);
   return n;
 }
+/* a 2^n, rounded once, for whole numbers n in -252..254 and 1/2 <= a <= 2; unspecified if n alone
+ * is a NaN. */
+static inline vec vec_ldexp(vec a, vec n) {
+  EACH_LANE a.f[i] = ldexpf(a.f[i], n.f[i] == n.f[i] ? (int)n.f[i] : 0);
+  return a;
+}
 
 /* The first n lanes; none if n <= 0. */
 static inline vec_mask vec_first(int64_t n) {
