@@ -128,7 +128,7 @@ typedef struct cn_tensor {
  *
  * Results that are not exact are within 2 ulp for CN_ELU, CN_SELU, CN_SIGMOID, CN_TANH,
  * CN_HARD_SIGMOID, and CN_SOFTPLUS with a = 1; within 3 ulp for CN_HARD_SWISH and, where x > -87
- * and e^x is normal, CN_SILU; there within 4 ulp for CN_MISH; and within 2 ulp of x for CN_GELU.
+ * and e^x is normal, CN_SILU; there within 5 ulp for CN_MISH; and within 2 ulp of x for CN_GELU.
  * CN_CELU and other values of a of CN_SOFTPLUS have the error of a rounded argument in addition.
  */
 typedef enum cn_activation_kind {
