@@ -66,7 +66,7 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
         if (target == FaultTarget.Output)
             return Read(n * node!.Shape.Length, values => executable.ReadOutput(BatchBuffers.Of((node.Name, values))));
         if (target == FaultTarget.Buffer)
-            return Read(parameter!.Length, values => executable.Read(parameter, values));
+            return executable.Read(parameter!);
         double loss = pass.Targets is { } targets ? executable.Loss(targets.Targets) : 0;
         if (target == FaultTarget.Loss)
             return [(float)loss];
@@ -76,7 +76,7 @@ internal sealed class Rerun(IBackend backend, IBackend plain, Graph graph, Train
             executable.Backward();
         return parameter is null
             ? Read(n * node!.Shape.Length, values => executable.ReadInputGradient(BatchBuffers.Of((node.Name, values))))
-            : Read(parameter.Length, values => executable.ReadGradient(parameter, values));
+            : executable.ReadGradient(parameter);
     }
 
     private static void Write(IExecutable executable, TrainingPass pass)

@@ -31,18 +31,4 @@ internal static class Samples
         var random = new Random(seed);
         return [.. Enumerable.Range(0, length).Select(_ => random.Next(classes))];
     }
-
-    public static float[] Read(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.Read(parameter, values);
-        return values;
-    }
-
-    public static float[] ReadGradient(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.ReadGradient(parameter, values);
-        return values;
-    }
 }

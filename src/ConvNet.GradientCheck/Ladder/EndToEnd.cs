@@ -227,32 +227,28 @@ internal sealed class EndToEnd
     {
         cancellation.ThrowIfCancellationRequested();
         executable.Forward(BatchValues.InOrder(_batches[_steps].Inputs));
-        double[] Output(Node output) => exact is not null ? [.. exact.Activation(output)] : Read(
-            _spec.BatchSize * output.Shape.Length,
-            values => executable.ReadOutput(BatchBuffers.Of((output.Name, values))));
+        double[] Output(Node output)
+        {
+            if (exact is not null)
+                return [.. exact.Activation(output)];
+            var values = new float[_spec.BatchSize * output.Shape.Length];
+            executable.ReadOutput(BatchBuffers.Of((output.Name, values)));
+            return Doubles(values);
+        }
         double[][] outputs = [.. _graph.Outputs.Select(Output)];
         executable.Loss(_batches[_steps].Targets);
         double[][] losses = [.. _batches.Objectives.Select(of => new[] { executable.ReadLoss(of.Output.Name) })];
         cancellation.ThrowIfCancellationRequested();
         executable.Backward();
-        double[] Gradient(Parameter p) => exact is null ? Read(p.Length, values => executable.ReadGradient(p, values))
-            : [.. exact.Gradient(p)];
+        double[] Gradient(Parameter p) => exact is null ? Doubles(executable.ReadGradient(p)) : [.. exact.Gradient(p)];
         return [.. outputs, .. losses, .. Trained().Select(Gradient),
             .. _graph.Parameters.Select(p => Value(executable, exact, p))];
     }
 
     private static double[] Value(IExecutable executable, ManagedPlan<double>? exact, Parameter parameter)
-        => exact is null ? Read(parameter.Length, values => executable.Read(parameter, values))
-            : [.. exact.Values(parameter)];
+        => exact is null ? Doubles(executable.Read(parameter)) : [.. exact.Values(parameter)];
 
-    private delegate void Reader(float[] values);
-
-    private static double[] Read(int length, Reader read)
-    {
-        var values = new float[length];
-        read(values);
-        return Array.ConvertAll(values, v => (double)v);
-    }
+    private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
 
     /// <summary>The Euclidean norm of a tensor.</summary>
     internal static double Norm(double[] values) => Math.Sqrt(values.Sum(v => v * v));

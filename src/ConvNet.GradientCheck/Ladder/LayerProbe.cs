@@ -52,12 +52,12 @@ internal sealed class LayerProbe
         float[][] dx = [.. Graph.Inputs.Select(input => new float[values.N * input.Shape.Length])];
         executable.ReadInputGradient(BatchBuffers.InOrder(dx));
         float[]?[] gradients = [.. Tested.Parameters
-            .Select(p => p.Trainable && !_frozen.Contains(p) ? ReadGradient(executable, p) : null)],
-            buffers = [.. Tested.Parameters.Select(p => p.Trainable ? null : Read(executable, p))];
+            .Select(p => p.Trainable && !_frozen.Contains(p) ? executable.ReadGradient(p) : null)],
+            buffers = [.. Tested.Parameters.Select(p => p.Trainable ? null : executable.Read(p))];
         if (_frozen.Count > 0)
             executable.Step(LearningRate);
         return new LayerResult(y, dx, gradients, buffers,
-            [.. Tested.Parameters.Select(p => _frozen.Contains(p) ? Read(executable, p) : null)],
+            [.. Tested.Parameters.Select(p => _frozen.Contains(p) ? executable.Read(p) : null)],
             LayerAlgorithms.Of(executable, Tested));
     }
 
@@ -82,19 +82,5 @@ internal sealed class LayerProbe
         executable.ReadOutput(y);
         executable.Backward(values.DY);
         return y;
-    }
-
-    private static float[] ReadGradient(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.ReadGradient(parameter, values);
-        return values;
-    }
-
-    private static float[] Read(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.Read(parameter, values);
-        return values;
     }
 }

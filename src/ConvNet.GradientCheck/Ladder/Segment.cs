@@ -123,11 +123,11 @@ internal sealed partial class Segment
         foreach ((Parameter parameter, TruthTensor? gradient, _) in truth.Parameters)
         {
             if (gradient is not null)
-                reports.Add(Comparison.Exactly(Read(parameter, executable.ReadGradient), gradient));
+                reports.Add(Comparison.Exactly(executable.ReadGradient(parameter), gradient));
         }
         executable.Step(LearningRate);
         foreach ((Parameter parameter, _, TruthTensor updated) in truth.Parameters)
-            reports.Add(Comparison.Exactly(Read(parameter, executable.Read), updated));
+            reports.Add(Comparison.Exactly(executable.Read(parameter), updated));
         return reports;
     }
 
@@ -257,13 +257,4 @@ internal sealed partial class Segment
         => nodes.Length == 1 ? tensor : $"{tensor} of {nodes[i].Name}";
 
     private static double[] Doubles(float[] values) => Array.ConvertAll(values, v => (double)v);
-
-    private delegate void Reader(Parameter parameter, Span<float> values);
-
-    private static float[] Read(Parameter parameter, Reader read)
-    {
-        var values = new float[parameter.Length];
-        read(parameter, values);
-        return values;
-    }
 }

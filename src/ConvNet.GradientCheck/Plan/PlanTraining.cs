@@ -169,8 +169,8 @@ internal sealed class PlanTraining
         foreach (Parameter parameter in _graph.Parameters)
         {
             string operation = session.OperationOf(parameter);
-            TensorReport report = Comparison.Exactly(Read(executable, parameter), TruthTensor.Rounded(
-                $"{parameter.Name}{suffix}", Array.ConvertAll(Read(other, parameter), v => (double)v)));
+            TensorReport report = Comparison.Exactly(executable.Read(parameter), TruthTensor.Rounded(
+                $"{parameter.Name}{suffix}", Array.ConvertAll(other.Read(parameter), v => (double)v)));
             _results.Add(operation, parameter.Node.Layer!.Kind, PlanPart.Inside, CheckModes.PlanExact, report with
             {
                 Against = report.Failed > 0 ? "after a step that keeps its gradients" : "",
@@ -194,18 +194,18 @@ internal sealed class PlanTraining
         });
         Compare(new PassComparison(facts, _results, numbers, suffix), facts, executable, gradients: true, before,
             suffix, batch, numbers is not null);
-        return _graph.Parameters.Where(_frozen.Trains).ToDictionary(p => p, p => ReadGradient(executable, p));
+        return _graph.Parameters.Where(_frozen.Trains).ToDictionary(p => p, p => executable.ReadGradient(p));
     }
 
     private void Compare(PassComparison comparison, PassFacts facts, IExecutable executable, bool gradients,
         Dictionary<Parameter, float[]>? before, string suffix, TrainingBatch batch, bool exact)
     {
         comparison.Outputs(PlanPart.Forward);
-        comparison.Buffers(parameter => Read(executable, parameter));
+        comparison.Buffers(parameter => executable.Read(parameter));
         ILookup<Node, KnownTensor> losses = Losses(facts, executable, batch, suffix, exact);
         comparison.Gradients(losses);
         if (gradients)
-            comparison.ParameterGradients(parameter => ReadGradient(executable, parameter), _frozen.Trains, before);
+            comparison.ParameterGradients(parameter => executable.ReadGradient(parameter), _frozen.Trains, before);
         if (!_spec.InputGradient)
             return;
         float[][] inputs = [.. _graph.Inputs.Select(input => new float[batch.N * input.Shape.Length])];
@@ -269,19 +269,5 @@ internal sealed class PlanTraining
                 .Zip(node.Layer!.Parameters(node.InputShapes)))
                 executable.Write(parameter, fill.Parameter(stream++, spec));
         }
-    }
-
-    private static float[] Read(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.Read(parameter, values);
-        return values;
-    }
-
-    private static float[] ReadGradient(IExecutable executable, Parameter parameter)
-    {
-        var values = new float[parameter.Length];
-        executable.ReadGradient(parameter, values);
-        return values;
     }
 }

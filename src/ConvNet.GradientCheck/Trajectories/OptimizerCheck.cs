@@ -295,12 +295,8 @@ internal sealed class OptimizerCheck
     // Every value and every step has numbers of its own: a state that values share is visible.
     private int Stream(Parameter p, int step, int of) => (1 + of + 2 * step) * _graph.Parameters.Count + p.Index;
 
-    private float[][] Gradients(IExecutable executable) => Array.ConvertAll(_trained, p =>
-    {
-        var values = new float[p.Length];
-        executable.ReadGradient(p, values);
-        return values;
-    });
+    private float[][] Gradients(IExecutable executable) => Array.ConvertAll(_trained,
+        p => executable.ReadGradient(p));
 
     private UpdateReference[] References(TrainingSnapshot start) => Array.ConvertAll(_trained,
         p => new UpdateReference(Rule, p, start[p], start.StateOf(Rule, p)));

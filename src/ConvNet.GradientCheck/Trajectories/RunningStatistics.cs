@@ -121,12 +121,8 @@ internal sealed class RunningStatistics(string name, BatchNorm2d layer, Gradient
     // Returns the values of the parameter or buffer of a role; null for a role that the layer does not have.
     private static Func<ParameterRole, float[]?> Read(IExecutable executable)
     {
-        Dictionary<ParameterRole, float[]> values = executable.Graph.Parameters.ToDictionary(p => p.Role, p =>
-        {
-            var read = new float[p.Length];
-            executable.Read(p, read);
-            return read;
-        });
+        Dictionary<ParameterRole, float[]> values
+            = executable.Graph.Parameters.ToDictionary(p => p.Role, p => executable.Read(p));
         return role => values.GetValueOrDefault(role);
     }
 

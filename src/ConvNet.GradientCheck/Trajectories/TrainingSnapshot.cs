@@ -19,9 +19,7 @@ internal sealed class TrainingSnapshot
         // What is read decides: a copy in another layout may be older than what is saved.
         foreach (Parameter p in executable.Graph.Parameters)
         {
-            var values = new float[p.Length];
-            executable.Read(p, values);
-            _tensors[p.Name] = values;
+            _tensors[p.Name] = executable.Read(p);
             foreach (string name in p.Trainable ? rule.StateNames.Select(state => TrainingState.NameOf(p, state)) : [])
             {
                 if (!_tensors.ContainsKey(name))

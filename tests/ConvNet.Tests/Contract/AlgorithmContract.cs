@@ -82,7 +82,7 @@ public sealed class AlgorithmContract(BackendCase backend)
         {
             net.Forward(images);
             net.Backward(gradient, accumulate);
-            return [.. graph.Parameters.Select(p => Samples.ReadGradient(net, p))];
+            return [.. graph.Parameters.Select(p => net.ReadGradient(p))];
         }
     }
 

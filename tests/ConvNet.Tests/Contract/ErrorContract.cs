@@ -83,7 +83,7 @@ public sealed class ErrorContract(BackendCase backend)
         Refuses<InvalidOperationException>(() => _executable.Backward(new float[Batch * 3]), "Forward");
         Refuses<InvalidOperationException>(() => _executable.Step(0.1f), "Backward");
         Refuses<InvalidOperationException>(() => _executable.ReadOutput(new float[Batch * 3]), "Forward");
-        Refuses<InvalidOperationException>(() => Samples.ReadGradient(_executable, _executable.Graph.Parameters[0]),
+        Refuses<InvalidOperationException>(() => _executable.ReadGradient(_executable.Graph.Parameters[0]),
             "Backward");
         _executable.TrainStep(Images, Labels, 0.1f);
         Refuses<InvalidOperationException>(() => _executable.Backward(), "used it up");
@@ -107,7 +107,7 @@ public sealed class ErrorContract(BackendCase backend)
         using IExecutable frugal = _backend.Compile(Network(), Spec with { KeepGradients = false });
         frugal.Initialize(new HeNormal(1));
         frugal.TrainStep(Images, Labels, 0.1f);
-        Refuses<InvalidOperationException>(() => Samples.ReadGradient(frugal, frugal.Graph.Parameters[0]),
+        Refuses<InvalidOperationException>(() => frugal.ReadGradient(frugal.Graph.Parameters[0]),
             "KeepGradients: false");
         Refuses<InvalidOperationException>(() => frugal.Step(0.1f), "Backward first", "KeepGradients: false");
     }
@@ -124,8 +124,8 @@ public sealed class ErrorContract(BackendCase backend)
     public void TheGradientOfABuffer()
     {
         _executable.TrainStep(Images, Labels, 0.1f);
-        Refuses<ArgumentException>(() => Samples.ReadGradient(_executable,
-            _executable.Graph.Parameters.First(p => !p.Trainable)), "bn1.running_mean", "buffer");
+        Refuses<ArgumentException>(() => _executable.ReadGradient(_executable.Graph.Parameters.First(
+            p => !p.Trainable)), "bn1.running_mean", "buffer");
     }
 
     [Test]
@@ -193,7 +193,7 @@ public sealed class ErrorContract(BackendCase backend)
     {
         _executable.Dispose();
         Refuses<ObjectDisposedException>(() => _executable.Forward(Images), "executable is disposed");
-        Refuses<ObjectDisposedException>(() => Samples.Read(_executable, _executable.Graph.Parameters[0]),
+        Refuses<ObjectDisposedException>(() => _executable.Read(_executable.Graph.Parameters[0]),
             "executable is disposed");
         Assert.That(_executable.Dispose, Throws.Nothing, "a second time");
     }
@@ -326,7 +326,7 @@ public sealed class ErrorContract(BackendCase backend)
         for (int step = 0; step < done; step++)
             alone.TrainStep(Images, Labels, 0.1f);
         foreach (Parameter parameter in alone.Graph.Parameters)
-            Assert.That(Samples.Read(_executable, parameter), Is.EqualTo(Samples.Read(alone, parameter))
+            Assert.That(_executable.Read(parameter), Is.EqualTo(alone.Read(parameter))
                 .Within(backend.Deterministic ? 0 : 1e-3f), parameter.Name);
     }
 
@@ -387,8 +387,8 @@ public sealed class ErrorContract(BackendCase backend)
     public void BuffersHaveInitialValues()
     {
         using IExecutable net = _backend.CompileInference(Network(), Batch);
-        Assert.That(Samples.Read(net, net.Graph["bn1"].Parameters[2]), Is.All.Zero);
-        Assert.That(Samples.Read(net, net.Graph["bn1"].Parameters[3]), Is.All.EqualTo(1));
+        Assert.That(net.Read(net.Graph["bn1"].Parameters[2]), Is.All.Zero);
+        Assert.That(net.Read(net.Graph["bn1"].Parameters[3]), Is.All.EqualTo(1));
     }
 
     [Test]

@@ -26,7 +26,7 @@ public sealed class ExecutableContract(BackendCase backend)
         {
             float[] values = Samples.Integers(parameter.Length, 1000 + parameter.Length);
             executable.Write(parameter, values);
-            Assert.That(Samples.Read(executable, parameter), Is.EqualTo(values), parameter.Name);
+            Assert.That(executable.Read(parameter), Is.EqualTo(values), parameter.Name);
         }
     }
 
@@ -41,7 +41,7 @@ public sealed class ExecutableContract(BackendCase backend)
         executable.CopyParametersTo(other);
         other.CopyParametersTo(back);
         foreach (Parameter parameter in graph.Parameters)
-            Assert.That(Samples.Read(back, parameter), Is.EqualTo(Samples.Read(executable, parameter)), parameter.Name);
+            Assert.That(back.Read(parameter), Is.EqualTo(executable.Read(parameter)), parameter.Name);
     }
 
     [Test]
@@ -82,7 +82,7 @@ public sealed class ExecutableContract(BackendCase backend)
         verbs.Step(0.25f);
         Assert.That(fused.TrainStep(images, labels, 0.25f), Is.EqualTo(loss));
         foreach (Parameter parameter in verbs.Graph.Parameters)
-            Assert.That(Samples.Read(fused, parameter), Is.EqualTo(Samples.Read(verbs, parameter)), parameter.Name);
+            Assert.That(fused.Read(parameter), Is.EqualTo(verbs.Read(parameter)), parameter.Name);
     }
 
     [Test]
@@ -128,7 +128,7 @@ public sealed class ExecutableContract(BackendCase backend)
             between();
             executable.Step(0.1f);
             return [(float)loss, .. Gradients(executable),
-                .. plain.Graph.Parameters.SelectMany(p => Samples.Read(executable, p))];
+                .. plain.Graph.Parameters.SelectMany(p => executable.Read(p))];
         }
     }
 
@@ -213,7 +213,7 @@ public sealed class ExecutableContract(BackendCase backend)
         using IExecutable shifted = _backend.Compile(aligned.Graph, aligned.Spec!);
         aligned.Initialize(new HeNormal(5));
         foreach (Parameter parameter in aligned.Graph.Parameters)
-            shifted.Write(parameter, Shifted<float>(Samples.Read(aligned, parameter), offset));
+            shifted.Write(parameter, Shifted<float>(aligned.Read(parameter), offset));
         float[] images = Samples.Uniform(Batch * 60, 1), targets = Samples.Uniform(Batch * 3, 2);
         int[] labels = [0, 2, 1, 2];
         float[] expected = Run(aligned, 0), got = Run(shifted, offset);
@@ -297,5 +297,5 @@ public sealed class ExecutableContract(BackendCase backend)
 
     private static float[] Gradients(IExecutable executable)
         => [.. executable.Graph.Parameters.Where(p => p.Trainable)
-            .SelectMany(p => Samples.ReadGradient(executable, p))];
+            .SelectMany(p => executable.ReadGradient(p))];
 }

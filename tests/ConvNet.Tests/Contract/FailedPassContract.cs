@@ -343,5 +343,5 @@ public sealed class FailedPassContract
 
     private static float[] Images(int seed) => Samples.Uniform(Batch * Pixels, seed);
 
-    private static float[] Values(IExecutable net) => [.. net.Graph.Parameters.SelectMany(p => Samples.Read(net, p))];
+    private static float[] Values(IExecutable net) => [.. net.Graph.Parameters.SelectMany(p => net.Read(p))];
 }

@@ -45,8 +45,8 @@ public sealed class FrozenContract(BackendCase backend)
             if (keepGradients)
             {
                 foreach (Parameter p in graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p)))
-                    Assert.That(Samples.ReadGradient(net, p),
-                        Is.EqualTo(Samples.ReadGradient(free, p)).Within(Tolerance), p.Name);
+                    Assert.That(net.ReadGradient(p),
+                        Is.EqualTo(free.ReadGradient(p)).Within(Tolerance), p.Name);
             }
             net.Step(0.01f);
             foreach (IExecutable each in (IExecutable[])[net, free])
@@ -56,7 +56,7 @@ public sealed class FrozenContract(BackendCase backend)
         {
             bool stays = ParameterGroup.Matches(frozen, p.Name);
             Assert.That(net.IsFrozen(p), Is.EqualTo(stays), p.Name);
-            Assert.That(Samples.Read(net, p), stays ? Is.EqualTo(start[p.Index]) : Is.Not.EqualTo(start[p.Index]),
+            Assert.That(net.Read(p), stays ? Is.EqualTo(start[p.Index]) : Is.Not.EqualTo(start[p.Index]),
                 p.Name);
         }
     }
@@ -77,7 +77,7 @@ public sealed class FrozenContract(BackendCase backend)
             fused.TrainStep(Input(fused, step), Labels, 0.01f);
         }
         foreach (Parameter p in graph.Parameters)
-            Assert.That(Samples.Read(fused, p), Is.EqualTo(Samples.Read(verbs, p)).Within(Tolerance), p.Name);
+            Assert.That(fused.Read(p), Is.EqualTo(verbs.Read(p)).Within(Tolerance), p.Name);
     }
 
     [Test]
@@ -99,12 +99,12 @@ public sealed class FrozenContract(BackendCase backend)
         {
             if (p.Name.EndsWith(frozen, StringComparison.Ordinal))
             {
-                Assert.That(() => Samples.ReadGradient(net, p), Throws.InvalidOperationException
+                Assert.That(() => net.ReadGradient(p), Throws.InvalidOperationException
                     .With.Message.Contains($"{p.Name} is frozen"));
                 continue;
             }
-            float[] expected = Samples.ReadGradient(free, p);
-            Assert.That(Samples.ReadGradient(net, p),
+            float[] expected = free.ReadGradient(p);
+            Assert.That(net.ReadGradient(p),
                 Is.EqualTo(expected).Within(2e-6 * (1 + expected.Max(Math.Abs))), p.Name);
         }
     }
@@ -128,7 +128,7 @@ public sealed class FrozenContract(BackendCase backend)
         net.Backward();
         net.Step(0.1f);
         foreach (Parameter p in graph["bn1"].Parameters)
-            Assert.That(Samples.Read(net, p), Is.EqualTo(before[p.Index]), p.Name);
+            Assert.That(net.Read(p), Is.EqualTo(before[p.Index]), p.Name);
 
         // The reference, and what holds the reference: differences of the loss.
         using var managed = new ManagedBackend();
@@ -149,7 +149,7 @@ public sealed class FrozenContract(BackendCase backend)
         Assert.That(got, Is.EqualTo(gradient).Within(1e-5));
         foreach (Parameter p in graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p)))
         {
-            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(Samples.ReadGradient(exact, p)).Within(2e-5), p.Name);
+            Assert.That(net.ReadGradient(p), Is.EqualTo(exact.ReadGradient(p)).Within(2e-5), p.Name);
         }
         for (int i = 0; i < input.Length; i += 7)
         {
@@ -249,12 +249,12 @@ public sealed class FrozenContract(BackendCase backend)
         {
             if (both.IsFrozen(p))
             {
-                Assert.That(() => Samples.ReadGradient(both, p), Throws.InvalidOperationException
+                Assert.That(() => both.ReadGradient(p), Throws.InvalidOperationException
                     .With.Message.Contains("is frozen"));
                 continue;
             }
-            float[] sum = Samples.ReadGradient(both, p), a = Samples.ReadGradient(classes, p),
-                b = Samples.ReadGradient(box, p);
+            float[] sum = both.ReadGradient(p), a = classes.ReadGradient(p),
+                b = box.ReadGradient(p);
             Assert.That(sum, Is.EqualTo(a.Zip(b, (x, y) => x + y)).Within(1e-6), p.Name);
         }
         both.Step(0.01f);
@@ -264,9 +264,9 @@ public sealed class FrozenContract(BackendCase backend)
         foreach (Parameter p in graph.Parameters)
         {
             bool stays = frozen.Split('|').Any(pattern => ParameterGroup.Matches(pattern, p.Name));
-            Assert.That(Samples.Read(both, p), stays ? Is.EqualTo(before[p.Index]) : Is.Not.EqualTo(before[p.Index]),
+            Assert.That(both.Read(p), stays ? Is.EqualTo(before[p.Index]) : Is.Not.EqualTo(before[p.Index]),
                 p.Name);
-            Assert.That(Samples.Read(fused, p), Is.EqualTo(Samples.Read(both, p)).Within(Tolerance), p.Name);
+            Assert.That(fused.Read(p), Is.EqualTo(both.Read(p)).Within(Tolerance), p.Name);
         }
     }
 
@@ -283,20 +283,20 @@ public sealed class FrozenContract(BackendCase backend)
         float[][] before = Values(net);
         Differentiate(net, 1);
         Parameter[] trained = [.. graph.Parameters.Where(p => p.Trainable && !net.IsFrozen(p))];
-        float[][] gradients = [.. trained.Select(p => Samples.ReadGradient(net, p))];
+        float[][] gradients = [.. trained.Select(p => net.ReadGradient(p))];
         double norm = Math.Sqrt(gradients.Sum(of => of.Sum(g => (double)g * g)));
         Assert.That(net.ClipGradientNorm((float)(norm / 4)), Is.EqualTo(norm).Within(1e-5 * norm));
         foreach ((Parameter p, float[] gradient) in trained.Zip(gradients))
-            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(gradient.Select(g => g / 4)).Within(1e-5 * norm),
+            Assert.That(net.ReadGradient(p), Is.EqualTo(gradient.Select(g => g / 4)).Within(1e-5 * norm),
                 p.Name);
         float most = gradients[0].Max(Math.Abs) / 8;
         net.ClipGradientValue(most);
         foreach (Parameter p in trained)
-            Assert.That(Samples.ReadGradient(net, p).Max(Math.Abs), Is.LessThanOrEqualTo(most), p.Name);
+            Assert.That(net.ReadGradient(p).Max(Math.Abs), Is.LessThanOrEqualTo(most), p.Name);
         net.ScaleGradients(2);
         net.Step(0.1f);
         foreach (Parameter p in graph.Parameters)
-            Assert.That(Samples.Read(net, p), trained.Contains(p) ? Is.Not.EqualTo(before[p.Index])
+            Assert.That(net.Read(p), trained.Contains(p) ? Is.Not.EqualTo(before[p.Index])
                 : Is.EqualTo(before[p.Index]), p.Name);
     }
 
@@ -428,7 +428,7 @@ public sealed class FrozenContract(BackendCase backend)
             Assert.That(() => net.Freeze(buffer), Throws.ArgumentException.With.Message.Contains("buffer"));
             Assert.That(() => net.Freeze(graph["relu1"]), Throws.ArgumentException.With.Message.Contains("relu1"));
             Assert.That(() => net.Freeze(Network()["conv1"]), Throws.ArgumentException);
-            Assert.That(() => Samples.ReadGradient(net, weight), Throws.Nothing, "nothing has changed");
+            Assert.That(() => net.ReadGradient(weight), Throws.Nothing, "nothing has changed");
         });
         net.Freeze(weight);
         Assert.That(() => net.Step(1), Throws.InvalidOperationException, "the gradients are forgotten");
@@ -436,7 +436,7 @@ public sealed class FrozenContract(BackendCase backend)
         Differentiate(net, 1);
         Assert.That(() => net.WriteGradient(weight, new float[weight.Length]), Throws.InvalidOperationException
             .With.Message.Contains("Unfreeze"));
-        Assert.That(() => Samples.ReadGradient(net, graph["conv1"].Parameters[1]), Throws.Nothing);
+        Assert.That(() => net.ReadGradient(graph["conv1"].Parameters[1]), Throws.Nothing);
         using IExecutable inference = _backend.CompileInference(graph, 1);
         Assert.That(() => inference.Freeze(weight), Throws.InvalidOperationException);
     }
@@ -465,7 +465,7 @@ public sealed class FrozenContract(BackendCase backend)
         }
     }
 
-    private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
+    private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => net.Read(p))];
 
     private static Graph Norms(bool relu, bool sum)
     {

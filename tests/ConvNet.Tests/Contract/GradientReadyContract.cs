@@ -63,7 +63,7 @@ public sealed class GradientReadyContract(BackendCase backend)
             Assert.That(buckets, bytes == 1 ? Is.EqualTo(trained.Length) : bytes > 2_000 ? Is.EqualTo(1)
                 : Is.InRange(2, trained.Length - 1));
             foreach (Parameter p in trained)
-                Assert.That(values[p], Is.EqualTo(Samples.ReadGradient(net, p)), p.Name);
+                Assert.That(values[p], Is.EqualTo(net.ReadGradient(p)), p.Name);
         }
     }
 
@@ -78,8 +78,8 @@ public sealed class GradientReadyContract(BackendCase backend)
                 Run(each, pass, accumulate, trainStep: false);
             foreach ((Parameter p, Parameter other) in net.Graph.Parameters.Zip(plain.Graph.Parameters)
                 .Where(pair => pair.First.Trainable))
-                Assert.That(Samples.ReadGradient(net, p),
-                    Is.EqualTo(Samples.ReadGradient(plain, other)).Within(Tolerance), p.Name);
+                Assert.That(net.ReadGradient(p),
+                    Is.EqualTo(plain.ReadGradient(other)).Within(Tolerance), p.Name);
         }
         // Without the callback again, also behind passes with it.
         net.GradientReady = null;
@@ -89,7 +89,7 @@ public sealed class GradientReadyContract(BackendCase backend)
             each.Step(0.1f);
         }
         foreach ((Parameter p, Parameter other) in net.Graph.Parameters.Zip(plain.Graph.Parameters))
-            Assert.That(Samples.Read(net, p), Is.EqualTo(Samples.Read(plain, other)).Within(Tolerance), p.Name);
+            Assert.That(net.Read(p), Is.EqualTo(plain.Read(other)).Within(Tolerance), p.Name);
     }
 
     [Test]
@@ -143,7 +143,7 @@ public sealed class GradientReadyContract(BackendCase backend)
         if (!trainStep)
             net.Step(0.25f);
         foreach ((Parameter p, Parameter other) in net.Graph.Parameters.Zip(plain.Graph.Parameters))
-            Assert.That(Samples.Read(net, p), Is.EqualTo(Samples.Read(plain, other)).Within(Tolerance), p.Name);
+            Assert.That(net.Read(p), Is.EqualTo(plain.Read(other)).Within(Tolerance), p.Name);
     }
 
     [Test]
@@ -168,7 +168,7 @@ public sealed class GradientReadyContract(BackendCase backend)
         foreach (Parameter p in whole.Graph.Parameters)
         {
             Parameter own = right.Graph.Parameters[whole.Graph.Parameters.ToList().IndexOf(p)];
-            Assert.That(Samples.Read(right, own), Is.EqualTo(Samples.Read(whole, p)).Within(1e-6), p.Name);
+            Assert.That(right.Read(own), Is.EqualTo(whole.Read(p)).Within(1e-6), p.Name);
         }
     }
 
@@ -191,7 +191,7 @@ public sealed class GradientReadyContract(BackendCase backend)
         Assert.That(reported, Is.EqualTo(bucket + 1), "nothing is reported behind it");
         SmallTraining.AssertEqual(net.SaveState() with { Pass = before.Pass }, before, 0);
         Assert.That(() => net.Step(1), Throws.InvalidOperationException);
-        Assert.That(() => Samples.ReadGradient(net, net.Graph.Parameters[0]), Throws.InvalidOperationException);
+        Assert.That(() => net.ReadGradient(net.Graph.Parameters[0]), Throws.InvalidOperationException);
         net.GradientReady = null;
         using IExecutable other = _backend.Compile(net.Graph, net.Spec!);
         other.LoadState(net.SaveState());
@@ -208,7 +208,7 @@ public sealed class GradientReadyContract(BackendCase backend)
         net.GradientReady = bucket =>
         {
             Parameter p = bucket.Parameters[0], other = net.Graph.Parameters[2];
-            foreach (Action call in (Action[])[() => net.Step(1), () => net.Backward(), () => Samples.Read(net, p),
+            foreach (Action call in (Action[])[() => net.Step(1), () => net.Backward(), () => net.Read(p),
                 () => net.GradientReady = null, () => net.SaveState(), net.Dispose])
                 refused.Add(Assert.Throws<InvalidOperationException>(() => call())!.Message);
             string elsewhere = "";

@@ -14,22 +14,22 @@ public sealed class InitialValueTests
         using IExecutable net = open.Compile(Sequential.Of(Shape.Vector(50), new Saying(), new Linear(3)),
             new TrainingSpec(1, new MeanSquaredError(), new Sgd()));
         Parameter[] own = [.. net.Graph.Nodes[1].Parameters];
-        Assert.That(Samples.Read(net, own[3]), Is.All.EqualTo(-2), "a buffer needs no Initialize");
+        Assert.That(net.Read(own[3]), Is.All.EqualTo(-2), "a buffer needs no Initialize");
         net.Initialize(new ConstantInitializer(9));
         Assert.Multiple(() =>
         {
-            Assert.That(Samples.Read(net, own[0]), Is.All.EqualTo(0.25f));
-            Assert.That(Samples.Read(net, own[1]), Is.All.InRange(-0.5f, 0.5f));
-            Assert.That(Samples.Read(net, own[1]), Is.Unique);
-            Assert.That(Samples.Read(net, own[2]), Is.All.EqualTo(9), "by its role");
-            Assert.That(Samples.Read(net, own[3]), Is.All.EqualTo(-2));
-            Assert.That(Samples.Read(net, net.Graph["linear1"].Parameters[0]), Is.All.EqualTo(9));
-            Assert.That(Samples.Read(net, net.Graph["linear1"].Parameters[1]), Is.All.Zero);
+            Assert.That(net.Read(own[0]), Is.All.EqualTo(0.25f));
+            Assert.That(net.Read(own[1]), Is.All.InRange(-0.5f, 0.5f));
+            Assert.That(net.Read(own[1]), Is.Unique);
+            Assert.That(net.Read(own[2]), Is.All.EqualTo(9), "by its role");
+            Assert.That(net.Read(own[3]), Is.All.EqualTo(-2));
+            Assert.That(net.Read(net.Graph["linear1"].Parameters[0]), Is.All.EqualTo(9));
+            Assert.That(net.Read(net.Graph["linear1"].Parameters[1]), Is.All.Zero);
         });
         float[][] drawn = [.. ((int[])[3, 3, 4]).Select(seed =>
         {
             net.Initialize(new HeNormal(seed));
-            return Samples.Read(net, own[1]);
+            return net.Read(own[1]);
         })];
         Assert.That(drawn[1], Is.EqualTo(drawn[0]));
         Assert.That(drawn[2], Is.Not.EqualTo(drawn[0]), "of another seed");

@@ -149,14 +149,14 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
             }
             Assert.That(reported, Is.EqualTo(reached));
             Assert.That(inside[0], Is.EqualTo(IsTorch));
-            Assert.That(Samples.ReadGradient(net, Weights(graph, "class")), Has.Some.Not.Zero);
+            Assert.That(net.ReadGradient(Weights(graph, "class")), Has.Some.Not.Zero);
             Parameter box = Weights(graph, "box");
             Refuses<InvalidOperationException>(() => net.ReadGradient(box, new float[box.Length]),
                 "box.weight has no gradient", "no loss depends on it");
             Refuses<InvalidOperationException>(() => net.WriteGradient(box, new float[box.Length]), "no loss");
             Assert.That(net.IsFrozen(box), Is.False);
         }
-        double squares = graph.Parameters.Where(p => p.Node.Name != "box").Sum(p => Samples.ReadGradient(net, p)
+        double squares = graph.Parameters.Where(p => p.Node.Name != "box").Sum(p => net.ReadGradient(p)
             .Sum(g => (double)g * g));
         Assert.That(net.ClipGradientNorm(1e6f), Is.EqualTo(Math.Sqrt(squares)).Within(1e-6 * (1 + squares)));
     }
@@ -172,18 +172,18 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         using IExecutable net = _backend.Compile(graph, new TrainingSpec(Batch,
             Losses.Of(("linear1", new SoftmaxCrossEntropy())), new Sgd(0.9f, 0.1f)));
         Initialize(net);
-        float[] input = Samples.Uniform(Batch * 18, 1), mean = Samples.Read(net, norm.Parameters[2]),
-            scale = Samples.Read(net, norm.Parameters[0]);
+        float[] input = Samples.Uniform(Batch * 18, 1), mean = net.Read(norm.Parameters[2]),
+            scale = net.Read(norm.Parameters[0]);
         net.TrainStep(input, s_labels, 0.1f);
-        float[] moved = Samples.Read(net, norm.Parameters[2]);
+        float[] moved = net.Read(norm.Parameters[2]);
         Assert.That(moved, Is.Not.EqualTo(mean));
         net.Freeze(norm);
         net.TrainStep(input, s_labels, 0.1f);
-        Assert.That(Samples.Read(net, norm.Parameters[2]), Is.EqualTo(moved));
+        Assert.That(net.Read(norm.Parameters[2]), Is.EqualTo(moved));
         net.Unfreeze(norm);
         net.TrainStep(input, s_labels, 0.1f);
-        Assert.That(Samples.Read(net, norm.Parameters[2]), Is.Not.EqualTo(moved));
-        Assert.That(Samples.Read(net, norm.Parameters[0]), Is.EqualTo(scale));
+        Assert.That(net.Read(norm.Parameters[2]), Is.Not.EqualTo(moved));
+        Assert.That(net.Read(norm.Parameters[0]), Is.EqualTo(scale));
     }
 
     [Test]
@@ -341,8 +341,8 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
         for (int step = 0; step < 2; step++)
             second.TrainStep(Given(), Wanted(), 0.1f);
         foreach ((Parameter a, Parameter b) in whole.Graph.Parameters.Zip(second.Graph.Parameters))
-            Assert.That(Samples.Read(second, b), backend.Deterministic ? Is.EqualTo(Samples.Read(whole, a))
-                : Is.EqualTo(Samples.Read(whole, a)).Within(1e-5), a.Name);
+            Assert.That(second.Read(b), backend.Deterministic ? Is.EqualTo(whole.Read(a))
+                : Is.EqualTo(whole.Read(a)).Within(1e-5), a.Name);
     }
 
     private static BatchValues Given() => BatchValues.Of(("image", s_image), ("position", s_position));
@@ -382,10 +382,10 @@ public sealed class InputsAndOutputsContract(BackendCase backend)
     private static Parameter Weights(Graph graph, string node) => graph[node].Parameters[0];
 
     private static Dictionary<string, float[]> Gradients(IExecutable net)
-        => net.Graph.Parameters.Where(p => p.Trainable).ToDictionary(p => p.Name, p => Samples.ReadGradient(net, p));
+        => net.Graph.Parameters.Where(p => p.Trainable).ToDictionary(p => p.Name, p => net.ReadGradient(p));
 
     private static float[] Gradient(IExecutable net, Parameter of)
-        => Samples.ReadGradient(net, net.Graph.Parameters.Single(p => p.Name == of.Name));
+        => net.ReadGradient(net.Graph.Parameters.Single(p => p.Name == of.Name));
 
     private static float[] InputGradient(IExecutable net, string input, int length)
     {

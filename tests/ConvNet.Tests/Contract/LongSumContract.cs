@@ -260,7 +260,7 @@ public sealed class LongSumContract(BackendCase backend)
         foreach (Parameter parameter in graph.Parameters)
         {
             // The middle tap finds every position of the output inside the image.
-            float[] gradient = Samples.ReadGradient(net, parameter);
+            float[] gradient = net.ReadGradient(parameter);
             int middle = layer is Conv2d conv && parameter.Role == ParameterRole.Weight
                 ? (int)(conv.Window.Kernel.Area / 2) : 0;
             long terms = (long)batch * output.Area;
@@ -298,11 +298,11 @@ public sealed class LongSumContract(BackendCase backend)
         int length = batch * input.Length;
 
         net.Forward(Filled(length, v));
-        yield return new Sum("mean", n, Samples.Read(net, graph.Parameters[2])[1], v);
+        yield return new Sum("mean", n, net.Read(graph.Parameters[2])[1], v);
         float[] dx = new float[length];
         net.Backward(Filled(length, v));
         net.ReadInputGradient(dx);
-        yield return new Sum("dbeta", n, Samples.ReadGradient(net, graph.Parameters[1])[1], (double)n * v);
+        yield return new Sum("dbeta", n, net.ReadGradient(graph.Parameters[1])[1], (double)n * v);
         // γ/√ε·(dy − dβ/M), whose distance from 0 is the error of dβ/M.
         yield return new Sum("dx and dy", n, v + (dx[0] * Math.Sqrt(1e-5f)), v);
 
@@ -310,9 +310,9 @@ public sealed class LongSumContract(BackendCase backend)
             yield break;
         float[] signs = [.. Enumerable.Range(0, length).Select(i => Position(i, input) % 2 == 0 ? v : -v)];
         net.Forward(signs);
-        yield return new Sum("variance", n, Samples.Read(net, graph.Parameters[3])[1], (double)v * v * n / (n - 1));
+        yield return new Sum("variance", n, net.Read(graph.Parameters[3])[1], (double)v * v * n / (n - 1));
         net.Backward(signs);
-        yield return new Sum("dgamma", n, Samples.ReadGradient(net, graph.Parameters[0])[1],
+        yield return new Sum("dgamma", n, net.ReadGradient(graph.Parameters[0])[1],
             n * (v * (double)v / Math.Sqrt(((double)v * v) + 1e-5f)));
     }
 

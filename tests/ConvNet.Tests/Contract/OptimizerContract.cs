@@ -56,16 +56,16 @@ public sealed class OptimizerContract(BackendCase backend)
             net.Forward(Samples.Uniform(2 * graph.Input.Shape.Length, step));
             net.Loss(Samples.Uniform(2 * graph.Output.Shape.Length, 10 + step));
             net.Backward();
-            float[][] expected = [.. trainable.Select(p => Samples.Read(net, p))];
+            float[][] expected = [.. trainable.Select(p => net.Read(p))];
             for (int i = 0; i < trainable.Length; i++)
             {
                 UpdateContext context = optimizer.OptionsOf(trainable[i]).At(step, 0.01f);
-                optimizer.Move<float>(context, trainable[i], Samples.ReadGradient(net, trainable[i]), expected[i],
+                optimizer.Move<float>(context, trainable[i], net.ReadGradient(trainable[i]), expected[i],
                     new StateSpans<float>(states[i], optimizer.StateNames.Count));
             }
             net.Step(0.01f);
             for (int i = 0; i < trainable.Length; i++)
-                Assert.That(Samples.Read(net, trainable[i]), Is.EqualTo(expected[i]).Within(own ? 1e-6 : 0),
+                Assert.That(net.Read(trainable[i]), Is.EqualTo(expected[i]).Within(own ? 1e-6 : 0),
                     $"{trainable[i]}, step {step}");
         }
     }
@@ -90,7 +90,7 @@ public sealed class OptimizerContract(BackendCase backend)
             fused.TrainStep(images, targets, 0.01f);
         }
         foreach (Parameter parameter in verbs.Graph.Parameters)
-            Assert.That(Samples.Read(fused, parameter), Is.EqualTo(Samples.Read(verbs, parameter)), parameter.Name);
+            Assert.That(fused.Read(parameter), Is.EqualTo(verbs.Read(parameter)), parameter.Name);
     }
 
     [Test]
@@ -113,11 +113,11 @@ public sealed class OptimizerContract(BackendCase backend)
         net.Step(0.25f);
         Assert.Multiple(() =>
         {
-            Assert.That(Samples.Read(net, graph.Parameters[0]), Is.All.EqualTo(8 - (0.25f * 0.5f * 8)));
+            Assert.That(net.Read(graph.Parameters[0]), Is.All.EqualTo(8 - (0.25f * 0.5f * 8)));
             foreach (int linear in (int[])[2, 4])
-                Assert.That(Samples.Read(net, graph.Parameters[linear]), Is.All.EqualTo(8 - (2 * 0.25f * 0.25f * 8)));
+                Assert.That(net.Read(graph.Parameters[linear]), Is.All.EqualTo(8 - (2 * 0.25f * 0.25f * 8)));
             foreach (int bias in (int[])[1, 3, 5])
-                Assert.That(Samples.Read(net, graph.Parameters[bias]), Is.All.EqualTo(8));
+                Assert.That(net.Read(graph.Parameters[bias]), Is.All.EqualTo(8));
         });
     }
 
@@ -158,7 +158,7 @@ public sealed class OptimizerContract(BackendCase backend)
             {
                 UpdateContext context = optimizer.OptionsOf(p).At(step, of.LearningRate);
                 of.Formula(context, Array.ConvertAll(g, Bounded.Exact), exact[p.Index], states[p.Index]);
-                float[] got = Samples.Read(net, p);
+                float[] got = net.Read(p);
                 for (int i = 0; i < Values; i++)
                 {
                     double off = Math.Abs(got[i] - exact[p.Index][i].Value);
@@ -169,7 +169,7 @@ public sealed class OptimizerContract(BackendCase backend)
         double squares = 0;
         foreach (Parameter p in graph.Parameters)
         {
-            float[] got = Samples.Read(net, p);
+            float[] got = net.Read(p);
             for (int i = 0; i < Values; i++)
             {
                 (double value, double error) = exact[p.Index][i];

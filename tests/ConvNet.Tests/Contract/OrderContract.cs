@@ -97,7 +97,7 @@ public sealed class OrderContract(BackendCase backend)
         {
             disturbed.Infer(First, new float[Batch * 3]);
             foreach (Parameter parameter in disturbed.Graph.Parameters)
-                Samples.Read(disturbed, parameter);
+                disturbed.Read(parameter);
             Gradients(disturbed);
         }
     }
@@ -114,7 +114,7 @@ public sealed class OrderContract(BackendCase backend)
         Assert.That(() => _net.Backward(accumulate: true), Throws.Nothing, "of the same parameters");
 
         Parameter weight = _net.Graph.Parameters[0];
-        float[] values = Samples.Read(_net, weight);
+        float[] values = _net.Read(weight);
         _net.Write(weight, values);
         Evaluate(_net, Second);
         Assert.That(() => _net.Backward(accumulate: true), Throws.Nothing, "what was written was there");
@@ -138,7 +138,7 @@ public sealed class OrderContract(BackendCase backend)
         net.Backward((float[])[1, -1]);
         net.Step(0.5f);
         net.Step(0.5f);
-        Assert.That(Samples.Read(net, net.Graph.Parameters[0]), Is.EqualTo(new float[] { -1, -2, 1, 2 }));
+        Assert.That(net.Read(net.Graph.Parameters[0]), Is.EqualTo(new float[] { -1, -2, 1, 2 }));
     }
 
     // libtorch promises no equal bits; the numbers themselves are of the size of one.
@@ -165,7 +165,7 @@ public sealed class OrderContract(BackendCase backend)
     }
 
     private static float[] Gradients(IExecutable net)
-        => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => Samples.ReadGradient(net, p))];
+        => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => net.ReadGradient(p))];
 
     private static void Refused(Action call, params string[] says)
     {

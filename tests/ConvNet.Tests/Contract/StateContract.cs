@@ -67,12 +67,17 @@ public sealed class StateContract(BackendCase backend)
         Run(net, 3, 4);
         Run(back, 3, 4);
         AssertEqual(back.SaveState(), net.SaveState(), Tolerance);
-        // The other backend has the same masks, step and rule: it is off by the rounding of one step.
-        // Rounding decides the sign of the gradient of a bias before batch normalisation, and RMSprop's first updates
-        // are up to ten times the learning rate.
+        // The other backend has the same masks, step and rule: it is off by the rounding of one step, which decides the
+        // sign of the gradient of a bias before batch normalisation.
         Run(other, 3, 4);
-        AssertEqual(other.SaveState(), net.SaveState(), of.Optimizer is RmsProp ? 0.2f : 2e-2f);
+        AssertEqual(other.SaveState(), net.SaveState(), 2e-2f, "conv1.bias",
+            of.Optimizer is RmsProp rule ? 2 * LargestUpdate(rule, steps: 4) : 2e-2f);
     }
+
+    // The mean of the squares, v, contains (1 − ρ)g², so that |g| / √v is at most 1 / √(1 − ρ). After k steps the weights
+    // of both means sum to 1 − ρᵏ, so that a² ≤ (1 − ρᵏ)v, and the centred form divides by at least ρᵏᐟ²√v.
+    private static float LargestUpdate(RmsProp rule, int steps) => (float)(Rate / Math.Sqrt((1 - rule.Smoothing)
+        * (rule.Centered ? Math.Pow(rule.Smoothing, steps) : 1)));
 
     [Test]
     public void ANewProcessGoesOnBitForBit([Values(1, 3)] int steps)
@@ -163,14 +168,14 @@ public sealed class StateContract(BackendCase backend)
         {
             float[] g = Samples.Integers(p.Length, p.Length);
             net.WriteGradient(p, g);
-            Assert.That(Samples.ReadGradient(net, p), Is.EqualTo(g));
+            Assert.That(net.ReadGradient(p), Is.EqualTo(g));
         }
-        float[][] start = [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
+        float[][] start = [.. net.Graph.Parameters.Select(p => net.Read(p))];
         net.Step(0.5f);
         foreach (Parameter p in net.Graph.Parameters.Where(p => p.Trainable))
         {
             float[] g = Samples.Integers(p.Length, p.Length);
-            Assert.That(Samples.Read(net, p), Is.EqualTo(start[p.Index].Zip(g, (w, d) => w - (0.5f * d))), p.Name);
+            Assert.That(net.Read(p), Is.EqualTo(start[p.Index].Zip(g, (w, d) => w - (0.5f * d))), p.Name);
         }
     }
 
@@ -209,7 +214,7 @@ public sealed class StateContract(BackendCase backend)
             double norm = net.ClipGradientNorm(0.01f);
             net.ClipGradientValue(0.001f);
             net.Step(1);
-            results.Add((norm, [.. graph.Parameters.SelectMany(p => Samples.Read(net, p))]));
+            results.Add((norm, [.. graph.Parameters.SelectMany(p => net.Read(p))]));
         }
         foreach ((double norm, float[] gradients) in results)
         {
@@ -319,7 +324,7 @@ public sealed class StateContract(BackendCase backend)
             .With.Message.Contains("conv1.weight"));
         Assert.That(Gradients(net), Is.EqualTo(before));
         net.ClipGradientValue(1);
-        Assert.That(Samples.ReadGradient(net, first)[^1], Is.NaN);
+        Assert.That(net.ReadGradient(first)[^1], Is.NaN);
     }
 
     private IExecutable Make(Optimizer optimizer)
@@ -340,7 +345,7 @@ public sealed class StateContract(BackendCase backend)
     }
 
     private static float[] Gradients(IExecutable net)
-        => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => Samples.ReadGradient(net, p))];
+        => [.. net.Graph.Parameters.Where(p => p.Trainable).SelectMany(p => net.ReadGradient(p))];
 
     private static Graph Network() => Sequential.Of(new Shape(2, 6, 5), new Conv2d(17, 3, padding: 1),
         new BatchNorm2d(), new Relu(), new Dropout(0.25f), new Conv2d(17, 3, groups: 17), new Flatten(), new Linear(3));

@@ -292,7 +292,7 @@ public sealed class TraceContract(BackendCase backend)
         net.ReadOutput(BatchBuffers.InOrder(outputs));
         net.Backward(BatchValues.InOrder([.. graph.Outputs.Select((output, i)
             => Few(Batch * output.Shape.Length, 70 + i))]));
-        return [.. outputs, .. graph.Parameters.Select(parameter => Samples.ReadGradient(net, parameter))];
+        return [.. outputs, .. graph.Parameters.Select(parameter => net.ReadGradient(parameter))];
     }
 
     // Whole numbers of which most are zero, so that the sums of several layers stay below 2²⁴.

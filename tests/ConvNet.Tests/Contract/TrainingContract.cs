@@ -102,8 +102,8 @@ public sealed class TrainingContract(BackendCase backend)
             teacher.Infer(images, targets);
             student.TrainStep(images, targets, 0.05f);
         }
-        Assert.That(Samples.Read(student, graph.Parameters[0]), Is.EqualTo(sobel).Within(1e-3));
-        Assert.That(Samples.Read(student, graph.Parameters[1]), Is.EqualTo(new float[] { 0 }).Within(1e-3));
+        Assert.That(student.Read(graph.Parameters[0]), Is.EqualTo(sobel).Within(1e-3));
+        Assert.That(student.Read(graph.Parameters[1]), Is.EqualTo(new float[] { 0 }).Within(1e-3));
     }
 
     private float[] Train(int threads)
@@ -115,7 +115,7 @@ public sealed class TrainingContract(BackendCase backend)
         for (int step = 0; step < 3; step++)
             executable.TrainStep(Samples.Uniform((7 - step) * executable.Graph.Input.Shape.Length, step),
                 Samples.Labels(7 - step, 5, step), 0.05f);
-        return [.. executable.Graph.Parameters.SelectMany(p => Samples.Read(executable, p))];
+        return [.. executable.Graph.Parameters.SelectMany(p => executable.Read(p))];
     }
 
     private static Graph Convolutional() => Sequential.Of(new Shape(3, 6, 8),

@@ -83,7 +83,7 @@ public sealed class TrajectoryContract(BackendCase backend)
             double change = Math.ScaleB(1, -step - 2) * 2 * (w + b - 8);
             (w, b) = (w - change, b - change);
         }
-        Assert.That(net.Graph.Parameters.Select(p => Samples.Read(net, p)[0]), Is.EqualTo((double[])[w, b]));
+        Assert.That(net.Graph.Parameters.Select(p => net.Read(p)[0]), Is.EqualTo((double[])[w, b]));
     }
 
     private sealed record Halved : LearningRateSchedule

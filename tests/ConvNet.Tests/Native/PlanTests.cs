@@ -211,7 +211,7 @@ public sealed class PlanTests
             net.Initialize(new HeNormal(3));
             net.Forward(NativeRun.Values(4 * graph.Input.Shape.Length, seed: 1));
             net.Backward(NativeRun.Values(4 * graph.Output.Shape.Length, seed: 2));
-            return graph.Parameters.Select(parameter => Samples.ReadGradient(net, parameter)).ToArray();
+            return graph.Parameters.Select(parameter => net.ReadGradient(parameter)).ToArray();
         })];
         Assert.That(gradients[..^graph.Parameters.Count], Is.EqualTo(gradients[graph.Parameters.Count..]));
     }

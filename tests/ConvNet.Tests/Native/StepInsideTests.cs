@@ -42,10 +42,10 @@ public sealed class StepInsideTests
         }
         foreach (Parameter parameter in built.Parameters)
         {
-            Assert.That(Samples.Read(together, parameter), Is.EqualTo(Samples.Read(apart, parameter)), parameter.Name);
+            Assert.That(together.Read(parameter), Is.EqualTo(apart.Read(parameter)), parameter.Name);
             if (keepGradients && parameter.Trainable)
-                Assert.That(Samples.ReadGradient(together, parameter),
-                    Is.EqualTo(Samples.ReadGradient(apart, parameter)), parameter.Name);
+                Assert.That(together.ReadGradient(parameter),
+                    Is.EqualTo(apart.ReadGradient(parameter)), parameter.Name);
         }
     }
 
@@ -72,7 +72,7 @@ public sealed class StepInsideTests
             net.Step(0.01f);
         }
         foreach (Parameter parameter in graph.Parameters)
-            Assert.That(Samples.Read(frugal, parameter), Is.EqualTo(Samples.Read(kept, parameter)), parameter.Name);
+            Assert.That(frugal.Read(parameter), Is.EqualTo(kept.Read(parameter)), parameter.Name);
     }
 
     [Test]
@@ -113,7 +113,7 @@ public sealed class StepInsideTests
             together.TrainStep(input, targets, 0.02f);
         }
         foreach (Parameter parameter in graph.Parameters)
-            Assert.That(Samples.Read(together, parameter), Is.EqualTo(Samples.Read(apart, parameter)), parameter.Name);
+            Assert.That(together.Read(parameter), Is.EqualTo(apart.Read(parameter)), parameter.Name);
         if (rule is not (Sgd { Dampening: 0 } or Adam { AmsGrad: false } or AdamW { AmsGrad: false }))
             return;     // a rule in C# needs the gradients
         // Eight channels of a group are no whole block, so plain loops compute the gradient.

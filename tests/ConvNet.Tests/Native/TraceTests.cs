@@ -273,7 +273,7 @@ public sealed class TraceTests
     private static void AssertSameParameters(NativePlan net, NativePlan other)
     {
         foreach (Parameter parameter in net.Graph.Parameters)
-            Assert.That(Samples.Read(net, parameter), Is.EqualTo(Samples.Read(other, parameter)), parameter.Name);
+            Assert.That(net.Read(parameter), Is.EqualTo(other.Read(parameter)), parameter.Name);
     }
 
     private static TrainingSpec Spec(Graph graph, int n)

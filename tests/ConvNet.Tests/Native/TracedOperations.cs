@@ -76,7 +76,7 @@ internal sealed class TracedOperations(Graph graph)
     public void CompareGradients(IExecutable native, IExecutable managed, int n)
     {
         foreach (Parameter parameter in graph.Parameters.Where(p => p.Trainable))
-            AssertEqual(Samples.ReadGradient(native, parameter), Samples.ReadGradient(managed, parameter),
+            AssertEqual(native.ReadGradient(parameter), managed.ReadGradient(parameter),
                 [parameter.Node], parameter.Name);
         float[][] gradients = GraphSamples.InputGradients(graph, n), expected = GraphSamples.InputGradients(graph, n);
         native.ReadInputGradient(BatchBuffers.InOrder(gradients));

@@ -71,11 +71,11 @@ public sealed class GradientProperties(BackendCase backend)
         float[][] dx = [.. graph.Inputs.Select(node => new float[options.BatchSize * node.Shape.Length])];
         executable.ReadInputGradient(BatchBuffers.InOrder(dx));
         float[][] gradients =
-            [.. graph.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(executable, p))];
+            [.. graph.Parameters.Where(p => p.Trainable).Select(p => executable.ReadGradient(p))];
         executable.Step(0.1f);
         return
         [
-            .. outputs, [loss], .. dx, .. gradients, .. graph.Parameters.Select(p => Samples.Read(executable, p)),
+            .. outputs, [loss], .. dx, .. gradients, .. graph.Parameters.Select(p => executable.Read(p)),
         ];
     }
 }

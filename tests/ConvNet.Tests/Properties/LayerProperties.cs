@@ -197,7 +197,7 @@ public sealed class LayerProperties(BackendCase backend)
             var dx = new float[x.Length];
             _executable.ReadInputGradient(dx);
             return new Outcome(y, dx,
-                [.. _layer.Parameters.Where(p => p.Trainable).Select(p => Samples.ReadGradient(_executable, p))]);
+                [.. _layer.Parameters.Where(p => p.Trainable).Select(p => _executable.ReadGradient(p))]);
         }
 
         public void Dispose() => _executable.Dispose();

@@ -28,6 +28,6 @@ public sealed class PoisonTests
                 Targets.Of(GraphSamples.Targets(built, graph.N, step)), 0.1f, BatchBuffers.InOrder(outputs));
         plan.ReadInputGradient(BatchBuffers.InOrder(gradients));
         return [.. outputs.Concat(gradients).SelectMany(values => values),
-            .. built.Parameters.SelectMany(p => Samples.Read(plan, p))];
+            .. built.Parameters.SelectMany(p => plan.Read(p))];
     }
 }

@@ -43,7 +43,7 @@ public sealed class AveragingTests(BackendCase backend)
             averages.Update();
             foreach (Parameter p in net.Graph.Parameters)
             {
-                float[] w = Samples.Read(net, p);
+                float[] w = net.Read(p);
                 // Stochastic averages take the running statistics of the last weights.
                 double share = count == 0 || !exponential && !p.Trainable ? 1 : exponential ? 0.25 : 1.0 / (count + 1);
                 for (int i = 0; i < w.Length; i++)

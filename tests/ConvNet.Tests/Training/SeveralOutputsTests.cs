@@ -262,12 +262,12 @@ public sealed class SeveralOutputsTests(BackendCase backend)
         return net;
     }
 
-    private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => Samples.Read(net, p))];
+    private static float[][] Values(IExecutable net) => [.. net.Graph.Parameters.Select(p => net.Read(p))];
 
     private void AssertSame(IExecutable got, IExecutable expected)
     {
         foreach ((Parameter own, Parameter other) in got.Graph.Parameters.Zip(expected.Graph.Parameters))
-            Assert.That(Samples.Read(got, own), Is.EqualTo(Samples.Read(expected, other)).Within(Tolerance), own.Name);
+            Assert.That(got.Read(own), Is.EqualTo(expected.Read(other)).Within(Tolerance), own.Name);
     }
 
     // The number of samples or pixels whose largest score is that of their class.

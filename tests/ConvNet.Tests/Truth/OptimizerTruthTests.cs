@@ -103,7 +103,7 @@ public sealed class OptimizerTruthTests
     private static float[] Singles(TruthCase known, string name) => Array.ConvertAll(known.Values(name), v => (float)v);
 
     private static double[] Parameters(IExecutable net)
-        => [.. net.Graph.Parameters.SelectMany(p => Samples.Read(net, p)).Select(v => (double)v)];
+        => [.. net.Graph.Parameters.SelectMany(p => net.Read(p)).Select(v => (double)v)];
 
     // The root mean square of the differences, relative to that of the values.
     private static double Distance(double[] got, double[] expected)
