@@ -1,13 +1,14 @@
 using ConvNet.Tests.Contract;
+using ConvNet.Tests.Models;
 
 namespace ConvNet.Tests;
 
 /// <summary>This assembly as a program, for what must have a process of its own: the first word says what.</summary>
 internal static partial class Program
 {
-    public const string Continue = "continue", HiddenCaches = "hidden-caches";
+    public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models";
 
-    public static void Main(string[] words)
+    public static int Main(string[] words)
     {
         switch (words)
         {
@@ -17,9 +18,13 @@ internal static partial class Program
             case [HiddenCaches]:
                 RunHiddenCaches();
                 break;
+            case [SweepModels, .. var rest]:
+                return ModelSweep.Run(rest) ? 0 : 1;
             default:
-                throw new ArgumentException($"This program knows {Continue} and {HiddenCaches}.", nameof(words));
+                throw new ArgumentException($"This program knows {Continue}, {HiddenCaches} and {SweepModels}.",
+                    nameof(words));
         }
+        return 0;
     }
 
     // Without torch there is none.
