@@ -34,6 +34,14 @@ internal static class ModelChoice
         return WithShape(GraphJson.Load(model), model, input);
     }
 
+    /// <summary>Returns the shape of the images that a model was made for; null if it has several inputs.</summary>
+    /// <param name="model">The name of a built-in network, or a file.</param>
+    public static Shape? InputOf(string model) => BuiltInModels.Names.Contains(model) ? BuiltInModels.InputOf(model)
+        : InputOf(Open(model, input: null));
+
+    /// <summary>Returns the shape of the images that a network reads; null if it has several inputs.</summary>
+    public static Shape? InputOf(Graph graph) => graph.Inputs is [var only] ? only.Shape : null;
+
     /// <summary>Opens a model, or the network of a file that <c>train --save</c> wrote.</summary>
     /// <param name="model">The name of a built-in network, or a file.</param>
     /// <param name="input">The shape of the images. Null selects the default of the model. A file must have this

@@ -194,18 +194,25 @@ internal abstract class Verb : Command
     protected static Precision PrecisionOf(ParseResult command, Option<string> option)
         => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
 
-    /// <summary>Adds the option that names the data.</summary>
-    protected Option<string> DataOption()
+    /// <summary>Adds the options that name the data and say how it is read.</summary>
+    protected DataOptions ReadsData()
     {
-        Option<string> option = WithDefault("--data",
-            "digits, fashion-mnist, or a folder of IDX files with the names of the MNIST files.", "digits", "DATA");
-        Files.Add(option, FileUse.Read, command => ValueOf(command, option).Where(Directory.Exists)
-            .SelectMany(folder => Directory.EnumerateFiles(folder, "*ubyte*")));
-        return option;
+        Option<string> data = WithDefault("--data", "digits, fashion-mnist, or a path: a folder of IDX files (MNIST), "
+            + "of the binary files of CIFAR-10 or CIFAR-100, or of images (FOLDER/train/CLASS/IMAGE and "
+            + "FOLDER/test/CLASS/IMAGE, or FOLDER/CLASS/IMAGE); or a CSV file of labels and pixels.", "digits", "DATA");
+        Files.Add(data, FileUse.Read, command => ValueOf(command, data).SelectMany(SourceForms.FilesOf));
+        Option<double?> share = OptionalNumber("--test-share", "Fraction of each class that is for testing, where the "
+            + "data has no test images of its own. They are selected at random by the seed of the training, and are "
+            + "the same when a training resumes. Default: 0.2.",
+            NumberRanges.Double(new NumberInterval(0, 1, HasLeast: false, HasMost: false), "0.2"), "X");
+        Option<string> bad = Choice("--on-bad-image", "stop: an image file that cannot be read is an error; skip: such "
+            + "files are left out and listed.", DataOptions.Stop, DataOptions.Stop,
+            DataOptions.Skip);
+        return new DataOptions(data, share, bad);
     }
 
     /// <summary>Creates the loader of the test images.</summary>
-    protected static DataLoader TestLoader(PixelSet images, Normalization normalization, int batch, int workers)
+    protected static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers)
         => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });
 
     /// <summary>Adds the options that name the report files.</summary>

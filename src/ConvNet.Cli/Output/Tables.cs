@@ -31,7 +31,9 @@ internal static class Tables
 
     /// <summary>Creates the confusion matrix: a row for each true class and a column for each predicted
     /// class.</summary>
-    public static TextTable Of(Evaluation evaluation)
+    /// <param name="evaluation">The evaluation.</param>
+    /// <param name="names">The name of each class; empty if the classes have none.</param>
+    public static TextTable Of(Evaluation evaluation, IReadOnlyList<string> names)
     {
         int[] classes = [.. Enumerable.Range(0, evaluation.Classes)];
         var table = new TextTable(1, ["true \\ predicted", .. TableHead.Figures([.. classes.Select(guess => $"{guess}"),
@@ -40,7 +42,8 @@ internal static class Tables
         {
             long[] counts = [.. classes.Select(guess => evaluation[truth, guess])];
             string right = counts.Sum() == 0 ? "" : $"{(double)counts[truth] / counts.Sum():0.0%}";
-            table.Add([$"{truth}", .. counts.Select(count => count == 0 ? "·" : $"{count}"), right]);
+            table.Add([names.Count == 0 ? $"{truth}" : $"{truth} {Excerpt.Of(names[truth])}",
+                .. counts.Select(count => count == 0 ? "·" : $"{count}"), right]);
         }
         return table;
     }

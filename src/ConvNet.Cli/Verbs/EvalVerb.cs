@@ -11,7 +11,10 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet eval</c>: the test accuracy of a saved model, on any backend.</summary>
 internal sealed class EvalVerb : Verb
 {
-    private readonly Option<string> _load, _data, _backend, _precision;
+    private const ulong DefaultSeed = 1;
+
+    private readonly Option<string> _load, _backend, _precision;
+    private readonly DataOptions _data;
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
     private readonly Option<bool> _averaged;
@@ -27,7 +30,7 @@ internal sealed class EvalVerb : Verb
         };
         Add(_load);
         Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
-        _data = DataOption();
+        _data = ReadsData();
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
@@ -39,11 +42,12 @@ internal sealed class EvalVerb : Verb
     {
         string load = command.GetValue(_load)!;
         SavedModel saved = SavedModel.Load(load);
-        var data = ImageData.Open(command.GetValue(_data)!);
+        ImageSource data = _data.Open(command, terminal, command.GetValue(_data.Data)!,
+            ModelChoice.InputOf(saved.Graph), saved.Training?.Split, DefaultSeed);
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Save the "
                 + "model with train --save.");
-        normalization.CheckFor(data.Test);
+        normalization.CheckFor(data.Shape, data.MaxValue);
         DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
@@ -54,16 +58,17 @@ internal sealed class EvalVerb : Verb
         else
             saved.CopyTo(network);
 
-        terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Test.Shape}; "
+        terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Shape}; "
             + $"{BackendText.Of(backend.Info)}");
         BackendText.WriteChoice(terminal, choice);
         var test = Evaluation.Of(network, images, terminal.Cancellation);
-        terminal.People.Write(Tables.Of(test));
+        terminal.People.Write(Tables.Of(test, data.ClassNames));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
         terminal.WriteJson(new
         {
             model = load,
             data = data.Name,
+            skippedImages = DataOptions.SkippedOf(data),
             backend = choice.Name,
             candidates = choice.Trials,
             choice.SelfTest,

@@ -15,11 +15,12 @@ namespace ConvNet.Cli.Verbs;
 /// confusion matrix.</summary>
 internal sealed class TrainVerb : Verb
 {
-    private const int DefaultWorkers = 1;
+    private const int DefaultWorkers = 1, ColourChannels = 3;
     private const string DefaultModel = "digits";
 
-    private readonly Option<string> _data, _backend, _precision;
-    private readonly Option<string?> _model, _save, _load, _weights;
+    private readonly DataOptions _data;
+    private readonly Option<string> _backend, _precision;
+    private readonly Option<string?> _model, _resize, _save, _load, _weights;
     private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
     private readonly Option<bool> _flip;
     private readonly Option<string[]> _freeze;
@@ -37,6 +38,7 @@ internal sealed class TrainVerb : Verb
     public TrainVerb() : base("train", "Trains a network on images and measures its test accuracy.",
         "train",
         "train --data fashion-mnist --model lenet5 --epochs 5",
+        "train --data photos --model resnet20 --resize 32 --on-bad-image skip",
         "train --report training.html",
         "train --optimizer adamw --lr 0.002 --warmup 2",
         "train --schedule step --schedule-size 5 --average ema",
@@ -47,7 +49,10 @@ internal sealed class TrainVerb : Verb
         "train --weights digits.safetensors --freeze 'conv*' --lr 0.002 --save tuned.safetensors",
         "train --load digits.safetensors --save digits.safetensors --epochs 30")
     {
-        _data = DataOption();
+        _data = ReadsData();
+        _resize = Optional<string>("--resize", "Size of the images of a folder: 32, 32x48 (rows and columns), or "
+            + "1x32x48 in grey and 3x32x48 in colour. They are scaled until they cover it, and the middle is taken. "
+            + "Default: the size that the network was made for.", "SIZE");
         _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}.", "MODEL");
         ReadsModel(_model);
         _backend = BackendOrAutoOption();
@@ -92,18 +97,18 @@ internal sealed class TrainVerb : Verb
         string? save = command.GetValue(_save), model = command.GetValue(_model);
         (string? file, SavedModel? saved, SavedTraining? goesOn) = Loaded(command);
         TrainingSpec spec = Spec(command, goesOn);
-        var data = ImageData.Open(goesOn?.Data is { } before && !IsGiven(command, _data) ? before
-            : command.GetValue(_data)!);
-        Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? DefaultModel, data.Train.Shape, data.Classes);
+        ImageSource data = Data(command, terminal, saved, goesOn, spec.Seed);
+        Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? DefaultModel, data.Shape, data.Classes);
         Parameter[] freeze = ToFreeze(command, graph);
-        Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train);
-        normalization.CheckFor(data.Train);
+        Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train, data.MaxValue);
+        normalization.CheckFor(data.Shape, data.MaxValue);
         DataLoader train = TrainLoader(command, data.Train, normalization, spec, goesOn),
             test = TestLoader(data.Test, normalization, spec.BatchSize, command.GetValue(_workers));
         var training = new SavedTraining(spec, Training(command, goesOn), train.Options, data.Train.Count,
             goesOn?.Progress ?? TrainingProgress.Start)
         {
-            Data = ImageData.Names.Contains(data.Name) ? data.Name : Path.GetFullPath(data.Name),
+            Data = data.Kind == ImageSourceKind.Named ? data.Name : Path.GetFullPath(data.Name),
+            Split = data.Split,
         };
         if (save is not null)
             SavedModel.CheckPath(save, graph, normalization, training);
@@ -121,7 +126,7 @@ internal sealed class TrainVerb : Verb
         string[] frozen = [.. graph.Parameters.Where(network.IsFrozen).Select(p => p.Name)];
 
         string name = model ?? file ?? DefaultModel;
-        terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Train.Shape} to "
+        terminal.People.WriteLine($"{name} on {data.Name}: {data.Train.Count:N0} images of {data.Shape} to "
             + $"train, {data.Test.Count:N0} to test");
         terminal.People.WriteLine($"{BackendText.Of(backend.Info)}, seed {(int)spec.Seed}");
         if (goesOn is not null)
@@ -148,7 +153,7 @@ internal sealed class TrainVerb : Verb
                     averages: averages);
                 terminal.Wrote(save);
             });
-        terminal.People.Write(Tables.Of(result.Test!));
+        terminal.People.Write(Tables.Of(result.Test!, data.ClassNames));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
             + $"{result.Test.Count:N0})");
         if (result.Averaged is { } averaged)
@@ -160,6 +165,7 @@ internal sealed class TrainVerb : Verb
         {
             model = name,
             data = data.Name,
+            skippedImages = DataOptions.SkippedOf(data),
             backend = choice.Name,
             candidates = choice.Trials,
             choice.SelfTest,
@@ -183,6 +189,27 @@ internal sealed class TrainVerb : Verb
                 StepsOfAnEpoch = train.BatchCount,
             }, origin, document));
         return result.Test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, test, result.Test));
+    }
+
+    private ImageSource Data(ParseResult command, Terminal terminal, SavedModel? saved, SavedTraining? goesOn,
+        ulong seed)
+    {
+        string name = goesOn?.Data is { } before && !IsGiven(command, _data.Data) ? before
+            : command.GetValue(_data.Data)!;
+        string? model = command.GetValue(_model), resize = command.GetValue(_resize);
+        Shape? shape = saved is not null ? ModelChoice.InputOf(saved.Graph)
+            : model is not null ? ModelChoice.InputOf(model) : null;
+        if (resize is not null)
+        {
+            if (ImageSource.KindOf(name) != ImageSourceKind.Images)
+                throw new ArgumentException($"{_resize.Name} is for folders of images, which {name} is not. Omit it.");
+            Shape size = DataOptions.ParseSize(resize, shape?.C ?? ColourChannels);
+            if (saved is not null && size != shape)
+                throw new ArgumentException($"{_resize.Name} {resize} makes images of {size}, but the saved network "
+                    + $"reads {shape}. Omit it.");
+            shape = size;
+        }
+        return _data.Open(command, terminal, name, shape, saved?.Training?.Split, seed);
     }
 
     // Saves after every epoch, at the end, and when the training is interrupted between two steps.
@@ -285,14 +312,15 @@ internal sealed class TrainVerb : Verb
 
     private Loss LossOf(ParseResult command, Loss usual) => _loss.Of(command, usual) ?? usual;
 
-    private DataLoader TrainLoader(ParseResult command, PixelSet images, Normalization normalization,
+    private DataLoader TrainLoader(ParseResult command, IDataset images, Normalization normalization,
         TrainingSpec spec, SavedTraining? goesOn)
     {
         int crop = command.GetValue(_crop);
+        Shape shape = images.InputShapes[0].Shape;
         IEnumerable<InputTransform> given =
         [
             .. command.GetValue(_flip) ? (Transform[])[new RandomHorizontalFlip()] : [],
-            .. crop > 0 ? (Transform[])[new RandomCrop((images.Shape.H, images.Shape.W), crop)] : [],
+            .. crop > 0 ? (Transform[])[new RandomCrop((shape.H, shape.W), crop)] : [],
             normalization,
         ];
         DataLoaderOptions usual = goesOn?.Loader ?? new DataLoaderOptions { Shuffle = true };

@@ -109,12 +109,19 @@ public sealed record Normalization : Transform
     public void CheckFor(PixelSet images)
     {
         ArgumentNullException.ThrowIfNull(images);
-        if (images.Shape.C != Mean.Count || images.MaxValue != MaxValue)
+        CheckFor(images.Shape, images.MaxValue);
+    }
+
+    /// <summary>Throws if images do not match the normalisation.</summary>
+    /// <param name="shape">The shape C, H, W of an image.</param>
+    /// <param name="maxValue">The largest pixel value.</param>
+    /// <exception cref="ArgumentException">The number of channels or the largest pixel value differs.</exception>
+    public void CheckFor(Shape shape, byte maxValue)
+    {
+        if (shape.C != Mean.Count || maxValue != MaxValue)
             throw new ArgumentException(
                 $"The normalisation is for {Mean.Count} channels with values from 0 to {MaxValue}, but the images are "
-                + $"{images.Shape} with values from 0 to {images.MaxValue}. Use images of the form that the model "
-                + "was trained on.",
-                nameof(images));
+                + $"{shape} with values from 0 to {maxValue}. Use images of the form that the model was trained on.");
     }
 
     /// <inheritdoc/>

@@ -110,17 +110,7 @@ public sealed class PixelSet : IDataset
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="share"/> is not between 0 and 1.</exception>
     public (PixelSet First, PixelSet Second) SplitStratified(double share, ulong seed)
     {
-        if (share is not (> 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(share),
-                $"The share is {share}; it must be between 0 and 1, so that neither set is empty.");
-        var second = new HashSet<int>();
-        foreach (IGrouping<int, int> members in Enumerable.Range(0, Count).GroupBy(i => Labels.Span[i]))
-        {
-            int[] images = [.. members];
-            int taken = (int)Math.Round(images.Length * share);
-            second.UnionWith(Shuffle.Order(images.Length, seed, round: members.Key).Take(taken).Select(i => images[i]));
-        }
-        ILookup<bool, int> sets = Enumerable.Range(0, Count).ToLookup(second.Contains);
-        return (Select([.. sets[false]]), Select([.. sets[true]]));
+        (int[] first, int[] second) = StratifiedSplit.Of(Labels.Span, share, seed);
+        return (Select(first), Select(second));
     }
 }

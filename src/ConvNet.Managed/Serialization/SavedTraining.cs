@@ -18,8 +18,12 @@ namespace ConvNet.Serialization;
 public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, DataLoaderOptions Loader, int Samples,
     TrainingProgress Progress)
 {
-    /// <summary>The argument of <see cref="ImageData.Open"/> that opens the data; null for other data.</summary>
+    /// <summary>The name or the path of the data, such as the argument of <see cref="ImageData.Open"/>; null if it has
+    /// none.</summary>
     public string? Data { get; init; }
+
+    /// <summary>How the test samples were selected from the data; null if it has test samples of its own.</summary>
+    public DataSplit? Split { get; init; }
 
     /// <summary>Throws if the training would resume within an epoch and the loader gives other batches.</summary>
     /// <param name="loader">The loader to resume with.</param>

@@ -38,6 +38,7 @@ public sealed record TrainingKinds
 ///     { "transform": "horizontalflip", "probability": 0.5 }, { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
 ///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
+/// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }.
 /// With several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A
 /// transform of one of several inputs has an "input". A schedule of several is { "schedule": "sequential",
 /// "milestones": [5], "unit": "epochs", "schedules": [...] }. The transform <c>normalization</c> stands for the
@@ -102,6 +103,7 @@ internal static class TrainingJson
         var data = new JsonReader(json.Required("data"), $"{source}, data");
         int samples = data.Int("samples");
         string? name = data.Text("name");
+        DataSplit? split = data.Optional("split") is null ? null : ReadSplit(data);
         var loader = new DataLoaderOptions
         {
             Seed = data.Long("seed"),
@@ -113,7 +115,7 @@ internal static class TrainingJson
         var at = new JsonReader(json.Required("progress"), $"{source}, progress");
         TrainingProgress progress = ReadProgress(at);
         json.RejectOthers();
-        return new SavedTraining(spec, options, loader, samples, progress) { Data = name };
+        return new SavedTraining(spec, options, loader, samples, progress) { Data = name, Split = split };
     }
 
     /// <summary>Writes the properties of a specification into the current object.</summary>
@@ -413,6 +415,13 @@ internal static class TrainingJson
         json.WriteStartObject("data");
         if (training.Data is not null)
             json.WriteString("name", training.Data);
+        if (training.Split is { } split)
+        {
+            json.WriteStartObject("split");
+            json.WriteNumber("testShare", split.TestShare);
+            json.WriteNumber("seed", split.Seed);
+            json.WriteEndObject();
+        }
         json.WriteNumber("samples", training.Samples);
         json.WriteNumber("seed", training.Loader.Seed);
         json.WriteBoolean("shuffle", training.Loader.Shuffle);
@@ -431,6 +440,15 @@ internal static class TrainingJson
         }
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    private static DataSplit ReadSplit(JsonReader data)
+    {
+        var json = new JsonReader(data.Required("split"), data.PlaceOf("split"));
+        var split = new DataSplit(json.Double("testShare"), json.Long("seed"));
+        json.RejectOthers();
+        return split.TestShare is > 0 and < 1 ? split
+            : throw json.Error($"\"testShare\" is {split.TestShare}; it must be between 0 and 1.");
     }
 
     private static InputTransform[] ReadTransforms(JsonReader data, Normalization? normalization, TrainingKinds kinds)

@@ -36,7 +36,7 @@ public sealed partial class TableTests
         ("train: summary of lenet5", people => Tables.Write(people, ModelSummary.Of(BuiltInModels.Create("lenet5")))),
         ("summary of vgg11", people => Tables.Write(people, ModelSummary.Of(BuiltInModels.Create("vgg11")))),
         ("summary of resnet20", people => Tables.Write(people, ModelSummary.Of(BuiltInModels.Create("resnet20")))),
-        ("confusion matrix", people => people.Write(Tables.Of(Confusion()))),
+        ("confusion matrix", people => people.Write(Tables.Of(Confusion(), []))),
         ("plan of training", people => WritePlan(people, training: true)),
         ("plan of inference", people => WritePlan(people, training: false)),
         ("plan of torchsharp", WriteTorchPlan),

@@ -13,7 +13,7 @@ namespace ConvNet.Tests.Packaging;
 public sealed class PackageTests
 {
     private static readonly string[] Packages =
-        ["ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.TorchSharp"];
+        ["ConvNet.Data", "ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.TorchSharp"];
 
     [Test]
     public void AFreshProjectTrainsWithThePackages()
@@ -57,6 +57,7 @@ public sealed class PackageTests
                 <RestoreFallbackFolders>{cache}</RestoreFallbackFolders>
               </PropertyGroup>
               <ItemGroup>
+                <PackageReference Include="ConvNet.Data" Version="{version}" />
                 <PackageReference Include="ConvNet.GradientCheck" Version="{version}" />
                 <PackageReference Include="ConvNet.Managed" Version="{version}" />
                 <PackageReference Include="ConvNet.Native" Version="{version}" />

@@ -1,6 +1,7 @@
 using System.Reflection;
 using ConvNet.Backends;
 using ConvNet.Cli;
+using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
@@ -14,7 +15,8 @@ public sealed class RoomTests
 {
     private static IEnumerable<TestCaseData> Projects { get; } =
     [
-        Project(typeof(Graph), "ConvNet.Managed"), Project(typeof(GradientCheck), "ConvNet.GradientCheck"),
+        Project(typeof(Graph), "ConvNet.Managed"), Project(typeof(ImageSource), "ConvNet.Data"),
+        Project(typeof(GradientCheck), "ConvNet.GradientCheck"),
         Project(typeof(Canary), "ConvNet.GradientCheck.Research"), Project(typeof(NativeBackend), "ConvNet.Native"),
         Project(typeof(TorchSharpBackend), "ConvNet.TorchSharp"), Project(typeof(BackendRegistry), "ConvNet.Backends"),
         Project(typeof(BenchPass), "ConvNet.Measurement"), Project(typeof(Page), "ConvNet.Reports"),

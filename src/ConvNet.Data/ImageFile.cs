@@ -1,0 +1,128 @@
+using System.Buffers;
+using ConvNet.Serialization;
+using SkiaSharp;
+
+namespace ConvNet.Data;
+
+/// <summary>Reads image files as a network takes them: JPEG, PNG, WebP, BMP and GIF.</summary>
+/// <remarks>
+/// <para>The content decides the format, whatever the extension of the name. Of an animation the first frame is read.
+/// The EXIF orientation is applied, an embedded colour profile is not. 16-bit values are reduced to 8 bits, CMYK is
+/// converted to RGB, and transparent pixels are composited on white.</para>
+/// <para>With one channel, colours become grey: Y = 0.299 R + 0.587 G + 0.114 B. With three, grey becomes R = G = B.
+/// The image is scaled until it covers the requested size, with its aspect ratio kept, and the middle is taken: for a
+/// square size, the shorter side is resized and the longer one cropped on both ends. Each pixel is a weighted mean of
+/// the pixels that it covers (a triangle filter, as wide as the reduction), rounded to a whole number.</para>
+/// <para>The result depends on the file and the shape alone; it is the same on every machine.</para>
+/// </remarks>
+public static class ImageFile
+{
+    /// <summary>The maximum number of pixels of a file, 2^28, as an image of 16,384×16,384. A file that declares more
+    /// is refused before it is decoded.</summary>
+    public const long MaxPixels = 1L << 28;
+
+    private const int MaxBytes = 1 << 30, BytesPerPixel = 4;
+
+    // Larger images are decoded one at a time, so that threads do not multiply their memory.
+    private const long LargePixels = 1L << 24;
+    private static readonly Lock s_large = new();
+
+    private static readonly string[] s_extensions = [".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".webp"];
+
+    /// <summary>Reads an image.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="shape">The shape C, H, W of the result; C is 1 for grey or 3 for red, green and blue.</param>
+    /// <returns>C×H×W values from 0 to 255.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
+    /// <exception cref="ArgumentException">The path is empty, or the shape does not have one or three
+    /// channels.</exception>
+    /// <exception cref="InvalidDataException">The file is not an image, is damaged, or has too many pixels.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is not a regular file.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
+    public static byte[] Read(string path, Shape shape)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        CheckShape(shape, nameof(shape));
+        byte[] content = InputFile.Bytes(path, "file of an image", MaxBytes);
+        return Decode(content, path, shape);
+    }
+
+    /// <summary>Loads the decoder's library, so that its absence is one exception.</summary>
+    internal static void LoadDecoder() => _ = SKImageInfo.PlatformColorType;
+
+    /// <summary>Whether a file is an image by its name.</summary>
+    internal static bool HasImageName(string path)
+        => s_extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Throws unless images can have a shape.</summary>
+    /// <exception cref="ArgumentException">The shape does not have one or three channels.</exception>
+    internal static void CheckShape(Shape shape, string parameter)
+    {
+        if (shape.C is not (1 or 3))
+            throw new ArgumentException($"Images cannot be read as {shape}: they have 1 channel (grey) or 3 (red, "
+                + "green and blue).", parameter);
+    }
+
+    private static unsafe byte[] Decode(byte[] content, string path, Shape shape)
+    {
+        if (content.Length == 0)
+            throw new InvalidDataException($"{path} is empty.");
+        if (FormatOf(content) is not { } format)
+            throw new InvalidDataException($"{path} is not an image: its content is neither JPEG, PNG, WebP, BMP nor "
+                + "GIF.");
+        fixed (byte* bytes = content)
+        {
+            using var data = SKData.Create((nint)bytes, content.Length);
+            using var codec = SKCodec.Create(data);
+            if (codec is null)
+                throw Damaged(path, format, "its header cannot be read");
+            (int width, int height) = (codec.Info.Width, codec.Info.Height);
+            long pixels = (long)width * height;
+            if (pixels > MaxPixels)
+                throw new InvalidDataException($"{path} declares {width:N0}×{height:N0} pixels; the limit is "
+                    + $"{MaxPixels:N0}.");
+            if (pixels <= LargePixels)
+                return Decode(codec, path, format, shape);
+            lock (s_large)
+                return Decode(codec, path, format, shape);
+        }
+    }
+
+    private static unsafe byte[] Decode(SKCodec codec, string path, string format, Shape shape)
+    {
+        // Without a colour space, the values are those of the file.
+        var info = new SKImageInfo(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        int length = info.Width * info.Height * BytesPerPixel;
+        byte[] rgba = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            // What a frame leaves out is transparent.
+            rgba.AsSpan(0, length).Clear();
+            SKCodecResult result;
+            fixed (byte* pixels = rgba)
+                result = codec.GetPixels(info, (nint)pixels);
+            if (result != SKCodecResult.Success)
+                throw Damaged(path, format, result == SKCodecResult.IncompleteInput ? "its data ends early"
+                    : $"its data cannot be decoded ({result})");
+            SKEncodedOrigin origin = codec.EncodedOrigin;
+            Shape stored = Orientation.Swaps(origin) ? new Shape(shape.C, shape.W, shape.H) : shape;
+            byte[] resized = new Resampling(info.Width, info.Height, stored).Apply(rgba);
+            return Orientation.Upright(resized, stored, origin);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rgba);
+        }
+    }
+
+    private static string? FormatOf(ReadOnlySpan<byte> content)
+        => content.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? "JPEG"
+        : content.StartsWith((ReadOnlySpan<byte>)[0x89, 0x50, 0x4E, 0x47]) ? "PNG"
+        : content.StartsWith("RIFF"u8) && content.Length >= 12 && content[8..].StartsWith("WEBP"u8) ? "WebP"
+        : content.StartsWith("BM"u8) ? "BMP"
+        : content.StartsWith("GIF8"u8) ? "GIF"
+        : null;
+
+    private static InvalidDataException Damaged(string path, string format, string what)
+        => new($"{path} is damaged or incomplete: it starts as {format}, but {what}.");
+}
