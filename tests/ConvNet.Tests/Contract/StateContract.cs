@@ -74,8 +74,8 @@ public sealed class StateContract(BackendCase backend)
             of.Optimizer is RmsProp rule ? 2 * LargestUpdate(rule, steps: 4) : 2e-2f);
     }
 
-    // The mean of the squares, v, contains (1 − ρ)g², so that |g| / √v is at most 1 / √(1 − ρ). After k steps the weights
-    // of both means sum to 1 − ρᵏ, so that a² ≤ (1 − ρᵏ)v, and the centred form divides by at least ρᵏᐟ²√v.
+    // The mean of the squares, v, contains (1 − ρ)g², so that |g| / √v is at most 1 / √(1 − ρ). After k steps the
+    // weights of both means sum to 1 − ρᵏ, so that a² ≤ (1 − ρᵏ)v, and the centred form divides by at least ρᵏᐟ²√v.
     private static float LargestUpdate(RmsProp rule, int steps) => (float)(Rate / Math.Sqrt((1 - rule.Smoothing)
         * (rule.Centered ? Math.Pow(rule.Smoothing, steps) : 1)));
 

@@ -219,7 +219,8 @@ public sealed class ArrivalTests
         LayerResult got = probe.Run(backend, values, values);
         float[]?[] results = [got.Y, .. got.DX, .. got.DW, .. got.Buffers];
         IEnumerable<InitialValue> starts = layer.Parameters(shapes).Select(parameter => parameter.Initial);
-        return $"{layer.Infer(shapes)}: {string.Join(' ', starts)} {string.Join(' ', results.SelectMany(each => each ?? []))}";
+        return $"{layer.Infer(shapes)}: {string.Join(' ', starts)} "
+            + string.Join(' ', results.SelectMany(each => each ?? []));
     }
 
     private static (string Text, List<Seen> Frames) Run(GradientCase made)

@@ -141,9 +141,9 @@ internal sealed class TracedOperations(Graph graph)
         return null;
     }
 
-    private IEnumerable<Node> ReadersOf(Node node) => node.Consumers.SelectMany(reader => reader.Layer is Flatten or Reshape
-        ? ReadersOf(reader)
-        : _exchanged.Values.Select(exchange => exchange.Operation.Nodes).First(nodes => nodes.Contains(reader)));
+    private IEnumerable<Node> ReadersOf(Node node) => node.Consumers.SelectMany(reader
+        => reader.Layer is Flatten or Reshape ? ReadersOf(reader)
+            : _exchanged.Values.Select(exchange => exchange.Operation.Nodes).First(nodes => nodes.Contains(reader)));
 
     private void Compare(Exchange exchange, TracedKind kind, float[] expected, IEnumerable<Node> nodes)
     {
