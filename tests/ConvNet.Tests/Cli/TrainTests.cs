@@ -40,8 +40,8 @@ public sealed class TrainTests
         Assert.Multiple(() =>
         {
             Assert.That(CommandLine.NamesOf(json),
-                Is.EqualTo("model, data, backend, candidates, selfTest, precision, threads, seed, parameters, "
-                + "frozen, epochs, testAccuracy, averagedTestAccuracy, notFinite"));
+                Is.EqualTo("model, data, skippedImages, backend, candidates, selfTest, precision, threads, seed, "
+                + "parameters, frozen, epochs, testAccuracy, averagedTestAccuracy, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
             Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("managed"));
