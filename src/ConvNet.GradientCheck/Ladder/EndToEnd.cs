@@ -105,7 +105,7 @@ internal sealed class EndToEnd
     }
 
     private static int SamplesToNormalize(Graph graph, FrozenParameters frozen) => graph.LayerNodes
-        .Where(node => node.Layer is BatchNorm2d && !frozen.Contains(node))
+        .Where(node => node.Parameters.Any(p => p.Role == ParameterRole.RunningVariance) && !frozen.Contains(node))
         .Select(node => (FewestNormalized - 1) / node.Shape.Area + 1).DefaultIfEmpty(1).Max();
 
     // The ratio of the λ of an executable's least accurate sums to that of direct sums.
