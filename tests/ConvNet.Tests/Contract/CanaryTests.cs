@@ -5,10 +5,13 @@ using NUnit.Framework;
 namespace ConvNet.Tests.Contract;
 
 /// <summary>The check is itself checked: faults injected into every backend's results must be found.</summary>
-[TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(nameof(Fixtures))]
 public sealed class CanaryTests(BackendCase backend)
 {
     private const int FewestKinds = 10;
+
+    // A fault is put into what a backend returns, so one instruction set of each stands for all.
+    private static IEnumerable<BackendCase> Fixtures => Backends.All.DistinctBy(each => each.Name.Split('/')[0]);
 
     [TestCaseSource(typeof(Canary), nameof(Canary.Cases))]
     public void EveryKindOfFaultIsCaughtInEveryResult(CanaryCase canary)
