@@ -15,7 +15,8 @@ public sealed class ModelSweepTests
             Assert.That(KindsOf(graph), Is.EqualTo(KindsOf(whole)));
             Assert.That(graph.Parameters.Max(p => p.Length), Is.LessThanOrEqualTo(1 << 24));
             Assert.That(graph.LayerNodes.Where(node => node.Layer is MaxPool2d)
-                .Select(node => node.InputShapes[0].Area), Is.All.GreaterThan(1), "a pool has something to choose from");
+                .Select(node => node.InputShapes[0].Area), Is.All.GreaterThan(1),
+                "a pool has something to choose from");
         });
     }
 
