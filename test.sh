@@ -36,8 +36,8 @@ c_tests() {
   fi
 }
 
-# nunit_part <name> <condition>: the tests that meet a condition of NUnit, in a process of their own. Of more than the
-# limit, NUnit's adapter would run all tests and report those that meet it.
+# nunit_part <name> <condition>: the tests that meet a condition of NUnit, in a process of their own. If more tests than
+# the limit meet it, NUnit's adapter runs all tests of the project, and reports only those that meet it.
 nunit_part() {
   rm -f "build/nunit/$1.trx"
   dotnet test tests/ConvNet.Tests -c Release --no-build --logger "trx;LogFileName=$1.trx" \
