@@ -10,7 +10,7 @@ namespace ConvNet.Data;
 internal static class CsvPixels
 {
     private const string LabelName = "label";
-    private const int MostLabels = 1 << 16;
+    private const int MostLabels = 1 << 16, MostPixels = 1 << 30;
 
     // Without e, which is in numbers such as 1e5.
     private static readonly SearchValues<char> s_letters
@@ -107,6 +107,9 @@ internal static class CsvPixels
                         continue;
                     }
                 }
+                if ((long)pixels.Count + columns > MostPixels)
+                    throw Wrong(path, line, Invariant($"exceeds the limit of {MostPixels:N0} pixels in a file. Save ")
+                        + "the images as files in a folder for each class, which are decoded as they are needed");
                 if (row.ColCount != columns)
                     throw Wrong(path, line, Invariant($"has {row.ColCount:N0} columns, but the first line has ")
                         + Invariant($"{columns:N0}"));

@@ -185,6 +185,5 @@ internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epil
     public override void Run(in Run run)
         => cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
             scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(),
-            dshift.Address(),
-            workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+            dshift.Address(), workspace.Address(), workspace.Bytes()).ThrowIfFailed();
 }

@@ -83,6 +83,7 @@ internal sealed class SubtractPrimitive(Operation operation, IReadOnlyList<cn_te
     /// <inheritdoc/>
     public override void Backward(Lowering plan, Slot dy)
     {
+        // Dropout with a threshold of 0 only multiplies by its scale.
         if (plan.DX(this, 1) is { } negative)
             plan.Add(new DropoutStep(new cn_dropout { x = dy.Tensor, y = negative.Tensor, scale = -1 }, dy, negative),
                 Choice.OnePass());
