@@ -35,6 +35,19 @@ public sealed record Normalization : Transform
         (MaxValue, Mean, StandardDeviation) = (maxValue, mean, standardDeviation);
     }
 
+    // As the reference trainings of torchvision and of the data sets use them.
+    private static readonly (string Name, float[] Mean, float[] StandardDeviation)[] s_published =
+    [
+        ("imagenet", [0.485f, 0.456f, 0.406f], [0.229f, 0.224f, 0.225f]),
+        ("cifar10", [0.4914f, 0.4822f, 0.4465f], [0.2470f, 0.2435f, 0.2616f]),
+        ("cifar100", [0.5071f, 0.4865f, 0.4409f], [0.2673f, 0.2564f, 0.2762f]),
+        ("mnist", [0.1307f], [0.3081f]),
+        ("fashion-mnist", [0.2860f], [0.3530f]),
+    ];
+
+    /// <summary>The names of the data sets with a published normalisation.</summary>
+    public static IReadOnlyList<string> PublishedNames { get; } = [.. s_published.Select(each => each.Name)];
+
     /// <summary>The largest pixel value.</summary>
     public byte MaxValue { get; }
 
@@ -43,6 +56,21 @@ public sealed record Normalization : Transform
 
     /// <summary>σ of every channel.</summary>
     public IReadOnlyList<float> StandardDeviation { get; }
+
+    /// <summary>Returns the normalisation with the published means and standard deviations of a data set, as networks
+    /// that were trained on it need it.</summary>
+    /// <param name="name">One of <see cref="PublishedNames"/>.</param>
+    /// <param name="maxValue">The largest pixel value.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">There is no such data set.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxValue"/> is 0.</exception>
+    public static Normalization Published(string name, byte maxValue = byte.MaxValue)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return s_published.FirstOrDefault(each => each.Name == name) is (not null, var mean, var deviation)
+            ? new Normalization(maxValue, mean, deviation)
+            : throw NearMisses.NoSuch("published normalisation", name, PublishedNames);
+    }
 
     /// <summary>Returns the normalisation that gives these images mean 0 and standard deviation 1 per
     /// channel.</summary>

@@ -75,6 +75,49 @@ public abstract partial class AttributeDeclaration
             Words = value => $"{value}",
         });
 
+    /// <summary>Declares an attribute of the two bounds between which a number is drawn.</summary>
+    /// <param name="name">The name in files.</param>
+    /// <param name="get">Returns the value of a transform.</param>
+    /// <param name="range">The range of both bounds.</param>
+    /// <param name="otherwise">The default; null if the attribute is required.</param>
+    /// <param name="summary">A short description.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    public static AttributeDeclaration<ValueRange> Bounds<TOwner>(string name, Func<TOwner, ValueRange> get,
+        NumberInterval range, ValueRange? otherwise = null, string summary = "")
+        => new(name, AttributeRole.Other, owner => get((TOwner)owner), otherwise, new()
+        {
+            TypeWord = "bounds",
+            RangeWord = $"{range}, in ascending order",
+            IsInRange = value => range.Contains(value.Least) && range.Contains(value.Most)
+                && value.Least <= value.Most,
+            Reader = (json, at) => json.Optional(at) switch
+            {
+                null => null,
+                { ValueKind: JsonValueKind.Number } => (ValueRange)json.Double(at),
+                _ => json.Doubles(at) is [var least, var most] ? new ValueRange(least, most)
+                    : throw json.Error($"\"{at}\" must be a number or [least, most]."),
+            },
+            Writer = (json, at, value) =>
+            {
+                json.WriteStartArray(at);
+                json.WriteNumberValue(value.Least);
+                json.WriteNumberValue(value.Most);
+                json.WriteEndArray();
+            },
+            Schema = json => WriteArray(json, 2, 2, range.WriteSchema),
+            SmallerIn = owner => otherwise is { } usual && get((TOwner)owner) != usual ? [usual] : [],
+            Drawer = draw =>
+            {
+                double one = range.Inside(draw.Below(8) / 8f), other = range.Inside(draw.Below(8) / 8f);
+                return (Math.Min(one, other), Math.Max(one, other));
+            },
+            Words = value => $"{value}",
+        })
+        {
+            Summary = summary,
+        };
+
     // An array with a number of items between two limits.
     private static void WriteArray(Utf8JsonWriter json, int least, int most, Action<Utf8JsonWriter> writeItem)
     {

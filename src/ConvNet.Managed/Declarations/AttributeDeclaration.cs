@@ -52,7 +52,7 @@ public abstract partial class AttributeDeclaration
     public string? FormerName { get; }
 
     /// <summary>The type in words: <c>whole number</c>, <c>number</c>, <c>flag</c>, <c>size</c>, <c>padding</c>,
-    /// <c>factor</c>, <c>shape</c>, <c>weights</c> or <c>word</c>.</summary>
+    /// <c>factor</c>, <c>shape</c>, <c>weights</c>, <c>bounds</c> or <c>word</c>.</summary>
     public abstract string Type { get; }
 
     /// <summary>The default in words; null if the attribute is required.</summary>

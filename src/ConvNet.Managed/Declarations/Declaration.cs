@@ -55,7 +55,7 @@ public class Declaration<T>
     /// </exception>
     public Declaration(string kind, string summary, IReadOnlyList<AttributeDeclaration> attributes,
         Func<AttributeValues, T> make)
-        : this(kind, summary, attributes, make, "loss", "schedule", "transform", "averaging")
+        : this(kind, summary, attributes, make, "loss", "schedule", "transform", "averaging", "sampler")
     {
     }
 
@@ -79,8 +79,8 @@ public class Declaration<T>
     /// <summary>The name in files and commands; for a layer, also the prefix of its node names.</summary>
     public string Kind { get; }
 
-    /// <summary>The name in files of earlier versions; null if it is unchanged.</summary>
-    public string? FormerKind { get; init; }
+    /// <summary>The names in files of earlier versions; empty if it is unchanged.</summary>
+    public IReadOnlyList<string> FormerKinds { get; init; } = [];
 
     /// <summary>A short description of what it computes.</summary>
     public string Summary { get; }
@@ -134,7 +134,7 @@ public abstract class DeclarationSet<TDeclaration, T>
             if (!_byKind.TryAdd(declaration.Kind, declaration))
                 throw new ArgumentException($"The set already contains the {what} \"{declaration.Kind}\". Use "
                     + "another name.", nameof(declarations));
-            if (declaration.FormerKind is { } former)
+            foreach (string former in declaration.FormerKinds)
                 _byKind.TryAdd(former, declaration);
         }
     }

@@ -203,6 +203,11 @@ internal sealed class JsonReader
         value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number
             : throw Wrong(name, value, "a list of numbers"))];
 
+    /// <summary>Reads a list of numbers in double precision.</summary>
+    public double[] Doubles(string name) => [.. List(name).Select(value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number)
+            ? number : throw Wrong(name, value, "a list of numbers"))];
+
     /// <summary>Reads a list of integers.</summary>
     public int[] Ints(string name) => [.. List(name).Select(value => Whole(name, value))];
 

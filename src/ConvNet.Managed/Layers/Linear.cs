@@ -22,7 +22,7 @@ public sealed record Linear : SumLayer
     public static LayerDeclaration Declared { get; } = new("linear", "fully connected layer of a vector",
         [s_outFeatures, s_bias], values => new Linear(values.Get(s_outFeatures), values.Get(s_bias)))
     {
-        FormerKind = "dense",
+        FormerKinds = ["dense"],
         Examples = [new("linear", new Linear(10), 3, Shape.Vector(17))],
         Random = [Random, Random],
         LongSums = [Wide, ManyFeatures, LargeBatch],

@@ -97,7 +97,7 @@ internal static class GraphSchema
             {
                 json.WriteStartArray("enum");
                 json.WriteStringValue(layer.Kind);
-                if (layer.FormerKind is { } former)
+                foreach (string former in layer.FormerKinds)
                     json.WriteStringValue(former);
                 json.WriteEndArray();
             });

@@ -35,7 +35,8 @@ public sealed record TrainingKinds
 /// "cosine", "minimum": 0, "length": 0,     "unit": "epochs" }, "averaging": { "averaging": "ema", "decay": 0.999,
 /// "every": 1, "statistics": true },   "stopAtNonFiniteLoss": true,
 ///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
-///     { "transform": "horizontalflip", "probability": 0.5 }, { "transform": "normalization" }] },
+///     { "transform": "randomhorizontalflip", "probability": 0.5 },
+///     { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
 ///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
 /// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }.

@@ -9,11 +9,22 @@ public class RandomSequence(ulong seed, int node, long round = 0, int item = 0)
 {
     private long _next = (long)item << 32;
 
+    /// <summary>The number that distinguishes the streams of one use; for a transform, the epoch.</summary>
+    public long Round => round;
+
+    /// <summary>Returns the sequence of another round of the same use, from its start.</summary>
+    /// <param name="other">The round.</param>
+    public RandomSequence OfRound(long other) => new(seed, node, other, item);
+
     /// <summary>Returns a random number from 0 to count − 1.</summary>
     public int Below(int count) => (int)((ulong)Next() * (uint)count >> 32);
 
     /// <summary>Returns a random number between two bounds, both included.</summary>
     public int Between(int least, int most) => least + Below(most - least + 1);
+
+    /// <summary>Returns a random number from <paramref name="least"/> to below <paramref name="most"/>, or that number
+    /// if both are equal.</summary>
+    public double Uniform(double least, double most) => least + (most - least) * (Next() / 4294967296.0);
 
     /// <summary>Returns one of the choices at random.</summary>
     public T Of<T>(params ReadOnlySpan<T> choices) => choices[Below(choices.Length)];

@@ -77,7 +77,12 @@ public sealed class DataLoaderTests
         {
             Shuffle = true,
             Seed = 11,
-            Transforms = [new RandomHorizontalFlip(), new RandomCrop((5, 6), 2), Normalization.Of(images)],
+            Transforms =
+            [
+                .. TransformCases.Strong(images.Shape, images.MaxValue).Where(each => each is not RandomResizedCrop)
+                    .Select(each => (InputTransform)each),
+                new RandomResizedCrop((5, 6)), Normalization.Of(images),
+            ],
             Workers = workers,
             BatchesAhead = ahead,
         });

@@ -30,6 +30,27 @@ public sealed class NormalizationTests
     }
 
     [Test]
+    public void PublishedMeansAreThoseOfTheData()
+    {
+        if (!Directory.Exists(ImageData.FashionMnistFolder))
+            Assert.Ignore("Fashion-MNIST is not installed.");
+        Normalization computed = Normalization.Of(ImageData.FashionMnist().Train),
+            published = Normalization.Published("fashion-mnist");
+        Assert.That(published.Mean[0], Is.EqualTo(computed.Mean[0]).Within(1e-4f));
+        Assert.That(published.StandardDeviation[0], Is.EqualTo(computed.StandardDeviation[0]).Within(1e-4f));
+    }
+
+    [Test]
+    public void PublishedNormalisationsHaveNames()
+    {
+        Assert.That(Normalization.PublishedNames.Select(name => Normalization.Published(name, 16).MaxValue),
+            Has.All.EqualTo(16));
+        Assert.That(Normalization.Published("imagenet").Mean, Is.EqualTo((float[])[0.485f, 0.456f, 0.406f]));
+        Assert.That(() => Normalization.Published("imagenets"), Throws.ArgumentException
+            .With.Message.Contains("\"imagenets\". Use one of imagenet, cifar10"));
+    }
+
+    [Test]
     public void ImagesOfAnotherKindAreRefused()
     {
         var other = new PixelSet(new Shape(1, 1, 2), 255, 1, [1, 2], [0]);

@@ -64,7 +64,8 @@ public sealed class TrainingJsonTests
     [Test]
     public void AFormerNameSelectsItsKind()
     {
-        string json = Write(s_training), former = json.Replace("\"horizontalflip\"", "\"horizontalFlip\"");
+        string json = Write(s_training), former = json
+            .Replace("\"randomhorizontalflip\"", "\"horizontalFlip\"").Replace("\"randomcrop\"", "\"crop\"");
         Assert.That(former, Is.Not.EqualTo(json));
         Assert.That(Read(former).Loader.Transforms, Is.EqualTo(s_training.Loader.Transforms));
     }
@@ -147,7 +148,8 @@ public sealed class TrainingJsonTests
     [TestCase("\"batchSize\":12", "\"batchSize\":0", "\"batchSize\" is 0")]
     [TestCase("\"epoch\":3", "\"epoch\":0", "\"epoch\" must be at least 1")]
     [TestCase("\"lossSum\":\"0.5\"", "\"lossSum\":\"half\"", "\"lossSum\" is \"half\"")]
-    [TestCase("\"crop\"", "\"cut\"", "transforms[0]: the transform \"cut\" is unknown; use one of horizontalflip")]
+    [TestCase("\"randomcrop\"", "\"cut\"",
+        "transforms[0]: the transform \"cut\" is unknown; use one of randomhorizontalflip")]
     [TestCase("\"cosine\"", "\"sine\"", "schedule \"sine\" is unknown; use one of cosine, constant, step, "
         + "multistep, exponential, polynomial, linear, cosinerestarts, onecycle, plateau")]
     [TestCase("\"patterns\":[\"*\"]", "\"patterns\":[]", "groups[0]: A parameter group needs patterns")]

@@ -5,14 +5,18 @@ namespace ConvNet.Data;
 /// <summary>Transforms the input of a sample between the data set and the batch.</summary>
 /// <remarks>
 /// The output depends only on the attributes, the input and the random choices passed to the transform. The choices
-/// depend on the seed, the epoch and the index of the sample, but not on the batch or the thread.
+/// depend on the seed, the epoch and the index of the sample, but not on the batch or the thread. All transforms of
+/// this library work on the values of the data set, such as pixels from 0 to 255, and belong before a
+/// <see cref="Normalization"/>.
 /// </remarks>
 public abstract record Transform
 {
     /// <summary>All transforms of this library except <see cref="Normalization"/>, which a saved model stores
     /// separately.</summary>
     public static KindSet<Transform> BuiltIn { get; } = new("transform", RandomHorizontalFlip.Declared,
-        RandomCrop.Declared);
+        RandomVerticalFlip.Declared, AlternatingFlip.Declared, RandomCrop.Declared, RandomResizedCrop.Declared,
+        RandomAffine.Declared, ColorJitter.Declared, RandomGrayscale.Declared, GaussianBlur.Declared,
+        RandomErasing.Declared, Cutout.Declared, RandAugment.Declared);
 
     /// <summary>The declaration of the transform for files; null if it cannot be saved.</summary>
     public virtual Declaration<Transform>? Declaration => null;
@@ -32,20 +36,10 @@ public abstract record Transform
 
     /// <summary>Excludes all members; derived records print only their own.</summary>
     protected virtual bool PrintMembers(StringBuilder builder) => false;
-}
 
-/// <summary>A transform and the input that it is applied to.</summary>
-/// <param name="Input">The name of the input; null for the only input of the data set.</param>
-/// <param name="Transform">The transform.</param>
-public sealed record InputTransform(string? Input, Transform Transform)
-{
-    /// <summary>Applies a transform to the only input.</summary>
-    public static implicit operator InputTransform(Transform transform) => new(null, transform);
-
-    /// <summary>Applies a transform to an input of several.</summary>
-    public static implicit operator InputTransform((string Input, Transform Transform) of)
-        => new(of.Input, of.Transform);
-
-    /// <summary>Returns the transform and, if it has a name, the input.</summary>
-    public override string ToString() => Input is null ? $"{Transform}" : $"{Transform} of {Input}";
+    /// <summary>Throws unless an image has one channel or three.</summary>
+    /// <exception cref="ArgumentException">It has another number of channels.</exception>
+    private protected Shape OfGreyOrColour(Shape input) => input.C is 1 or 3 ? input
+        : throw new ArgumentException($"{GetType().Name} takes images of 1 channel (grey) or 3 (red, green and blue), "
+            + $"not {input}. Omit it, or write a transform for these channels.", nameof(input));
 }

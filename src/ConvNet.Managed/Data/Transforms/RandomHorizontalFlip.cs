@@ -6,15 +6,14 @@ public sealed record RandomHorizontalFlip : Transform
     private const double Usual = 0.5;
 
     private static readonly AttributeDeclaration<double> s_probability
-        = AttributeDeclaration.Number<RandomHorizontalFlip>("probability", flip => flip.Probability,
-            new NumberInterval(0, 1, HasLeast: true, HasMost: true), Usual);
+        = TransformAttributes.Probability<RandomHorizontalFlip>(flip => flip.Probability, Usual);
 
     /// <summary>The declaration of the transform for files.</summary>
-    public static Declaration<Transform> Declared { get; } = new("horizontalflip",
+    public static Declaration<Transform> Declared { get; } = new("randomhorizontalflip",
         "mirrors images left to right at random", [s_probability],
         values => new RandomHorizontalFlip(values.Get(s_probability)))
     {
-        FormerKind = "horizontalFlip",
+        FormerKinds = ["horizontalflip", "horizontalFlip"],
     };
 
     /// <summary>Creates a random horizontal flip.</summary>
@@ -22,7 +21,7 @@ public sealed record RandomHorizontalFlip : Transform
     /// <exception cref="ArgumentOutOfRangeException">p is not in [0, 1].</exception>
     public RandomHorizontalFlip(double probability = Usual)
     {
-        Probability = s_probability.Check("horizontalflip", probability);
+        Probability = s_probability.Check(Declared.Kind, probability);
     }
 
     /// <summary>p, the probability of a flip.</summary>
@@ -35,10 +34,9 @@ public sealed record RandomHorizontalFlip : Transform
     public override void Apply(Shape shape, ReadOnlySpan<float> x, Span<float> y, RandomSequence random)
     {
         ArgumentNullException.ThrowIfNull(random);
-        x.CopyTo(y);
-        if (!random.Chance(Probability))
-            return;
-        for (int row = 0; row < y.Length; row += shape.W)
-            y.Slice(row, shape.W).Reverse();
+        if (random.Chance(Probability))
+            Mirror.Columns(shape, x, y);
+        else
+            x.CopyTo(y);
     }
 }
