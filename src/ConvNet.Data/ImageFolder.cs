@@ -31,6 +31,8 @@ internal sealed class ImageFolder : IDataset
         sample.Classes[0] = image.Label;
     }
 
+    public int? ClassOf(int index) => _images[index].Label;
+
     public string? FileOf(int index) => _images[index].Path;
 
     /// <summary>Opens a folder of images.</summary>

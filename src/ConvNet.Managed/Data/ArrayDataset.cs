@@ -12,6 +12,9 @@ public sealed class ArrayDataset : IDataset
     private readonly InputArray[] _inputs;
     private readonly TargetArray[] _targets;
 
+    // The only target of one class for each sample.
+    private readonly TargetArray? _classes;
+
     /// <summary>Creates a data set of inputs and class labels. The arrays are not copied.</summary>
     /// <param name="shape">The shape C, H, W of one input.</param>
     /// <param name="classes">The number of classes.</param>
@@ -34,6 +37,7 @@ public sealed class ArrayDataset : IDataset
         (_inputs, _targets) = ([new(null, shape, inputs)], [new(null, classes, labels)]);
         (InputShapes, Targets) = ([shape], [TargetDescription.OfClasses(classes)]);
         CheckLabels(Targets[0], labels, nameof(labels));
+        _classes = _targets[0];
     }
 
     /// <summary>Creates a data set of inputs and target values. The arrays are not copied.</summary>
@@ -83,6 +87,8 @@ public sealed class ArrayDataset : IDataset
         SampleTensors.Check(this);
         foreach ((TargetArray target, TargetDescription description) in _targets.Zip(Targets))
             CheckLabels(description, target.Labels, nameof(targets));
+        _classes = _targets.Where((_, i) => Targets[i].Kind == TargetKind.Classes).ToArray() is [var only] ? only
+            : null;
     }
 
     /// <inheritdoc/>
@@ -125,6 +131,9 @@ public sealed class ArrayDataset : IDataset
             Slice(_targets[i].Values, index, Targets[i].Length).CopyTo(sample.ValuesAt(i));
         }
     }
+
+    /// <inheritdoc/>
+    public int? ClassOf(int index) => _classes?.Labels[index];
 
     private InputArray OnlyInput => _inputs[SampleTensors.Only("input", [.. _inputs.Select(input => input.Name)])];
 

@@ -24,6 +24,10 @@ public sealed class Batch : IDisposable
         ? Position with { Batch = Position.Batch + 1 }
         : new LoaderPosition(Position.Epoch + 1, 0);
 
+    /// <summary>The time for which the caller waited for the batch; zero if it was ready. Without workers, it is the
+    /// time in which it was made.</summary>
+    public TimeSpan Waited { get; internal set; }
+
     /// <summary>The number of samples, N.</summary>
     public int Count { get; }
 

@@ -19,6 +19,14 @@ public sealed record DataLoaderOptions
     /// that of the only input; with several inputs each names its own, as <c>("image", normalization)</c>.</summary>
     public IReadOnlyList<InputTransform> Transforms { get; init; } = [];
 
+    /// <summary>The transforms of whole batches. If there are several, each batch goes through one of them, which is
+    /// chosen at random, as with torchvision's <c>RandomChoice</c>. Classes become probabilities.</summary>
+    public IReadOnlyList<BatchTransform> BatchTransforms { get; init; } = [];
+
+    /// <summary>What selects the samples of each epoch and their order; null for all samples once, in the order that
+    /// <see cref="Shuffle"/> says.</summary>
+    public Sampler? Sampler { get; init; }
+
     /// <summary>Whether an incomplete last batch of an epoch is dropped.</summary>
     public bool DropLast { get; init; }
 
@@ -33,8 +41,9 @@ public sealed record DataLoaderOptions
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(DataLoaderOptions), (nameof(Shuffle), Shuffle),
-        (nameof(Seed), Seed), (nameof(Transforms), Transforms), (nameof(DropLast), DropLast),
-        (nameof(Workers), Workers), (nameof(BatchesAhead), BatchesAhead));
+        (nameof(Seed), Seed), (nameof(Transforms), Transforms), (nameof(BatchTransforms), BatchTransforms),
+        (nameof(Sampler), Sampler), (nameof(DropLast), DropLast), (nameof(Workers), Workers),
+        (nameof(BatchesAhead), BatchesAhead));
 }
 
 /// <summary>Creates batches from a data set, in a seeded order, through transforms, ahead of their use.</summary>
@@ -55,6 +64,7 @@ public sealed class DataLoader
     private readonly DataLoaderOptions _options;
     private readonly ConcurrentBag<SampleMemory> _free = [];
     private readonly IReadOnlyList<TargetDescription> _targets;
+    private readonly EpochOrder _order;
 
     /// <summary>Creates a loader.</summary>
     /// <param name="dataset">The data set.</param>
@@ -62,26 +72,41 @@ public sealed class DataLoader
     /// <param name="options">The options for creating batches.</param>
     /// <exception cref="ArgumentNullException"><paramref name="dataset"/> is null.</exception>
     /// <exception cref="ArgumentException">
-    /// The data set is empty, a transform does not accept its inputs, or a number is out of range.
+    /// The data set is empty, a transform does not accept its inputs, the sampler cannot select from the data set, or a
+    /// number is out of range.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException">The batch size or a number of the options is out of
     /// range.</exception>
+    /// <exception cref="DatasetException">A sample cannot be read to know its class, which the sampler
+    /// needs.</exception>
     public DataLoader(IDataset dataset, int batchSize, DataLoaderOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         options ??= new DataLoaderOptions();
         Check(dataset, batchSize, options);
-        (Dataset, BatchSize, _options) = (dataset, batchSize, options with { Transforms = [.. options.Transforms] });
-        InputShapes = new SampleReader(dataset, _options.Transforms).Shapes;
-        _targets = [.. dataset.Targets];
-        LargestBatch = Math.Min(batchSize, dataset.Count);
+        (Dataset, BatchSize, _options) = (dataset, batchSize, options with
+        {
+            Transforms = [.. options.Transforms],
+            BatchTransforms = [.. options.BatchTransforms],
+        });
+        SampleReader reader = NewReader();
+        (InputShapes, _targets) = (reader.Shapes, reader.Targets);
+        foreach (BatchTransform transform in _options.BatchTransforms)
+            transform.CheckInputs(InputShapes);
+        _order = new EpochOrder(dataset, _options);
+        LargestBatch = Math.Min(batchSize, _order.Count);
         int longest = InputShapes.Select(input => input.Shape.Length).Concat(_targets.Select(t => t.Length)).Max();
         if ((long)LargestBatch * longest > Array.MaxLength)
             throw new ArgumentOutOfRangeException(nameof(batchSize),
                 Invariant($"A batch of {LargestBatch:N0} inputs of ")
                 + $"{string.Join(" and ", InputShapes.Select(input => input.Shape))} "
                 + Invariant($"is too large: the limit is {Array.MaxLength:N0} values. Use a smaller batch."));
-        BatchCount = options.DropLast ? dataset.Count / batchSize : (dataset.Count - 1) / batchSize + 1;
+        if (options.DropLast && _order.Count < batchSize)
+            throw new ArgumentException(
+                Invariant($"{_order.Count:N0} samples do not fill a batch of {batchSize:N0}, and DropLast omits a ")
+                + "partial batch, so there is no batch. Use a smaller batch size, or DropLast: false.",
+                nameof(options));
+        BatchCount = options.DropLast ? _order.Count / batchSize : (_order.Count - 1) / batchSize + 1;
     }
 
     /// <summary>The data set.</summary>
@@ -100,7 +125,7 @@ public sealed class DataLoader
     public int BatchCount { get; }
 
     /// <summary>The number of samples per epoch.</summary>
-    public int SampleCount => _options.DropLast ? BatchCount * BatchSize : Dataset.Count;
+    public int SampleCount => _options.DropLast ? BatchCount * BatchSize : _order.Count;
 
     /// <summary>The options for creating batches.</summary>
     public DataLoaderOptions Options => _options;
@@ -124,6 +149,8 @@ public sealed class DataLoader
     /// <param name="position">The position of the first batch.</param>
     /// <param name="cancellation">Cancels the epoch before the next batch.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no batch at this position.</exception>
+    /// <exception cref="InvalidOperationException">The sampler selects samples that do not exist, or another number
+    /// than it says. Thrown by the enumeration.</exception>
     /// <exception cref="ArgumentException">A transform does not accept its inputs any more, because the shape of the
     /// data set has changed. Thrown by the enumeration.</exception>
     /// <exception cref="DatasetException">A sample cannot be read. Thrown by the enumeration.</exception>
@@ -138,8 +165,7 @@ public sealed class DataLoader
     internal SampleMemory SampleOf(int sample)
     {
         var memory = new SampleMemory(1, InputShapes, _targets);
-        new SampleReader(Dataset, _options.Transforms)
-            .Read(sample, _options.Seed, LoaderPosition.Start.Epoch, memory, 0);
+        NewReader().Read(sample, _options.Seed, LoaderPosition.Start.Epoch, memory, 0);
         return memory;
     }
 
@@ -174,19 +200,24 @@ public sealed class DataLoader
             throw new ArgumentOutOfRangeException(nameof(options),
                 $"The number of batches ahead is {options.BatchesAhead}; it must be at least 1. To prepare no batches "
                     + "ahead, use 0 workers.");
-        if (options.DropLast && dataset.Count < batchSize)
-            throw new ArgumentException(
-                Invariant($"{dataset.Count:N0} samples do not fill a batch of {batchSize:N0}, and DropLast omits a ")
-                + "partial batch, so there is no batch. Use a smaller batch size, or DropLast: false.",
-                nameof(options));
+        if (options.BatchTransforms is null || options.BatchTransforms.Contains(null!))
+            throw new ArgumentException("A transform of batches is null. Remove it.", nameof(options));
+        if (options.Shuffle && options.Sampler is not null)
+            throw new ArgumentException($"The order of the samples comes from {options.Sampler.GetType().Name}, so "
+                + "they cannot be shuffled as well. Omit Shuffle or the sampler.", nameof(options));
     }
 
     private IEnumerable<Batch> WhenAsked(LoaderPosition position, CancellationToken cancellation)
     {
-        var reader = new SampleReader(Dataset, _options.Transforms);
-        int[]? order = OrderOf(position.Epoch);
+        SampleReader reader = NewReader();
+        EpochSamples order = _order.Of(position.Epoch);
         for (; position.Batch < BatchCount; position = position with { Batch = position.Batch + 1 })
-            yield return Prepare(reader, order, position, cancellation);
+        {
+            long start = Stopwatch.GetTimestamp();
+            Batch batch = Prepare(reader, order, position, cancellation);
+            batch.Waited = Stopwatch.GetElapsedTime(start);
+            yield return batch;
+        }
     }
 
     // Worker w of W creates the remaining batches w, w + W, w + 2W…, so that each worker has an ordered queue.
@@ -194,7 +225,7 @@ public sealed class DataLoader
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         CancellationToken stopped = stop.Token;
-        int[]? order = OrderOf(position.Epoch);
+        EpochSamples order = _order.Of(position.Epoch);
         int first = position.Batch, count = Math.Min(_options.Workers, BatchCount - first);
         var queues = new Channel<Batch>[count];
         var workers = new Task[count];
@@ -228,12 +259,12 @@ public sealed class DataLoader
         }
     }
 
-    private async Task Work(ChannelWriter<Batch> queue, int[]? order, LoaderPosition position, int stride,
+    private async Task Work(ChannelWriter<Batch> queue, EpochSamples order, LoaderPosition position, int stride,
         CancellationToken stopped)
     {
         try
         {
-            var reader = new SampleReader(Dataset, _options.Transforms);
+            SampleReader reader = NewReader();
             for (; position.Batch < BatchCount; position = position with { Batch = position.Batch + stride })
             {
                 Batch batch = Prepare(reader, order, position, stopped);
@@ -252,26 +283,42 @@ public sealed class DataLoader
         cancellation.ThrowIfCancellationRequested();
         if (queue.TryRead(out Batch? batch))
             return batch;
+        long start = Stopwatch.GetTimestamp();
         if (queue.WaitToReadAsync(cancellation).AsTask().GetAwaiter().GetResult() && queue.TryRead(out batch))
+        {
+            batch.Waited = Stopwatch.GetElapsedTime(start);
             return batch;
+        }
         worker.GetAwaiter().GetResult();
         throw new UnreachableException("A worker ended before it had prepared all of its batches.");
     }
 
-    private Batch Prepare(SampleReader reader, int[]? order, LoaderPosition position, CancellationToken cancellation)
+    private Batch Prepare(SampleReader reader, EpochSamples order, LoaderPosition position,
+        CancellationToken cancellation)
     {
-        int first = position.Batch * BatchSize, count = Math.Min(BatchSize, Dataset.Count - first);
+        int first = position.Batch * BatchSize, count = Math.Min(BatchSize, _order.Count - first);
         if (!_free.TryTake(out SampleMemory? memory))
             memory = new SampleMemory(LargestBatch, InputShapes, _targets);
         for (int i = 0; i < count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            int sample = order is null ? first + i : order[first + i];
+            int sample = order.SampleAt(first + i);
             memory.Samples[i] = sample;
-            reader.Read(sample, _options.Seed, position.Epoch, memory, i);
+            reader.Read(sample, _options.Seed, position.Epoch, memory, i, order.RepeatAt(first + i));
         }
+        if (_options.BatchTransforms.Count > 0)
+            Mix(new BatchSamples(memory, count, InputShapes, _targets.Count), position);
         return new Batch(this, memory, position, count);
     }
 
-    private int[]? OrderOf(int epoch) => _options.Shuffle ? Shuffle.Order(Dataset.Count, _options.Seed, epoch) : null;
+    private void Mix(in BatchSamples samples, LoaderPosition position)
+    {
+        RandomSequence RandomOf(int node) => new(_options.Seed, node, position.Epoch, position.Batch);
+
+        int chosen = RandomOf(RandomNodes.BatchChoice).Below(_options.BatchTransforms.Count);
+        _options.BatchTransforms[chosen].Apply(samples, RandomOf(RandomNodes.BatchTransform + chosen));
+    }
+
+    private SampleReader NewReader()
+        => new(Dataset, _options.Transforms, isSoft: _options.BatchTransforms.Count > 0);
 }

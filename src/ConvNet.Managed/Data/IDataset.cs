@@ -37,6 +37,11 @@ public interface IDataset
     /// <param name="sample">Receives inputs and targets. It is zero before the call.</param>
     void Read(int index, Sample sample);
 
+    /// <summary>Returns the class of a sample without reading its inputs, for samplers that need the classes of all
+    /// samples; null if only <see cref="Read"/> tells.</summary>
+    /// <param name="index">The index of the sample.</param>
+    int? ClassOf(int index) => null;
+
     /// <summary>Returns the file that a sample comes from, for error messages; null if there is none.</summary>
     /// <param name="index">The index of the sample.</param>
     string? FileOf(int index) => null;

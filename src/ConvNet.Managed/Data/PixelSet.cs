@@ -84,6 +84,9 @@ public sealed class PixelSet : IDataset
         sample.Classes[0] = Labels.Span[index];
     }
 
+    /// <inheritdoc/>
+    public int? ClassOf(int index) => Labels.Span[index];
+
     /// <summary>Returns some of the images, in the given order.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="images"/> is null.</exception>
     /// <exception cref="ArgumentException">The selection has more pixels than an array can hold.</exception>

@@ -5,7 +5,8 @@ using static System.FormattableString;
 
 namespace ConvNet;
 
-/// <summary>A weight for each class, or for each channel of an output; empty if there are none.</summary>
+/// <summary>A weight for each class, for each channel of an output, or for each sample of a data set; empty if
+/// there are none.</summary>
 /// <remarks>Two values are equal if their weights are. Arrays convert implicitly.</remarks>
 [CollectionBuilder(typeof(ClassWeights), nameof(Of))]
 public readonly struct ClassWeights : IReadOnlyList<float>, IEquatable<ClassWeights>

@@ -18,6 +18,8 @@ namespace ConvNet.Serialization;
 public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, DataLoaderOptions Loader, int Samples,
     TrainingProgress Progress)
 {
+    private const string None = "none";
+
     /// <summary>The name or the path of the data, such as the argument of <see cref="ImageData.Open"/>; null if it has
     /// none.</summary>
     public string? Data { get; init; }
@@ -37,10 +39,13 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
         Check("the number of samples", Samples, loader.Dataset.Count);
         Check("the batch size", Spec.BatchSize, loader.BatchSize);
         Check("the seed", Loader.Seed, loader.Options.Seed);
+        Check("the sampler", Loader.Sampler, loader.Options.Sampler);
         Check("Shuffle", Loader.Shuffle, loader.Options.Shuffle);
         Check("DropLast", Loader.DropLast, loader.Options.DropLast);
-        Check("the list of transforms", string.Join(", ", Loader.Transforms),
-        string.Join(", ", loader.Options.Transforms));
+        Check("the list of transforms", Text(Loader.Transforms), Text(loader.Options.Transforms));
+        Check("the list of batch transforms", Text(Loader.BatchTransforms), Text(loader.Options.BatchTransforms));
+
+        static string Text<T>(IReadOnlyList<T> list) => list.Count == 0 ? None : string.Join(", ", list);
     }
 
     private void Check<T>(string what, T own, T other)
@@ -48,7 +53,8 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
         if (!EqualityComparer<T>.Default.Equals(own, other))
             throw new ArgumentException(
                 Invariant($"The training is at batch {Progress.Position.Batch:N0} of epoch ")
-                + Invariant($"{Progress.Position.Epoch}. In this epoch, {what} was {own}; the loader has {other}, ")
-                + "which would give other batches. Use the same value.");
+                + Invariant($"{Progress.Position.Epoch}. In this epoch, {what} was {own?.ToString() ?? None}; the ")
+                + Invariant($"loader has {other?.ToString() ?? None}, which would give other batches. Use the same ")
+                + "value.");
     }
 }

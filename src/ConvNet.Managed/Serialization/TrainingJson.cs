@@ -23,6 +23,12 @@ public sealed record TrainingKinds
 
     /// <summary>The transforms.</summary>
     public KindSet<Transform> Transforms { get; init; } = Transform.BuiltIn;
+
+    /// <summary>The transforms of batches.</summary>
+    public KindSet<BatchTransform> BatchTransforms { get; init; } = BatchTransform.BuiltIn;
+
+    /// <summary>The samplers.</summary>
+    public KindSet<Sampler> Samplers { get; init; } = Sampler.BuiltIn;
 }
 
 /// <summary>Reads and writes trainings as JSON: all settings of a training except network, data and state.</summary>
@@ -39,11 +45,12 @@ public sealed record TrainingKinds
 ///     { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
 ///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
-/// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }.
-/// With several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A
-/// transform of one of several inputs has an "input". A schedule of several is { "schedule": "sequential",
-/// "milestones": [5], "unit": "epochs", "schedules": [...] }. The transform <c>normalization</c> stands for the
-/// normalisation of the saved model.
+/// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }. With
+/// several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A transform of
+/// one of several inputs has an "input". "data" has "batchTransforms", as [{ "transform": "mixup", "alpha": 0.2 }],
+/// and a "sampler", as { "sampler": "balanced", "numSamples": 0 }, if the training has them. A schedule of several is
+/// { "schedule": "sequential", "milestones": [5], "unit": "epochs", "schedules": [...] }. The transform
+/// <c>normalization</c> stands for the normalisation of the saved model.
 /// </remarks>
 internal static class TrainingJson
 {
@@ -111,6 +118,10 @@ internal static class TrainingJson
             Shuffle = data.Flag("shuffle", false),
             DropLast = data.Flag("dropLast", false),
             Transforms = ReadTransforms(data, normalization, kinds),
+            BatchTransforms = [.. data.List("batchTransforms").Select((element, i)
+                => ReadKind(new JsonReader(element, data.PlaceOf($"batchTransforms[{i}]")), kinds.BatchTransforms))],
+            Sampler = data.Optional("sampler") is null ? null
+                : ReadKind(data, "sampler", $"{source}, data", kinds.Samplers),
         };
         data.RejectOthers();
         var at = new JsonReader(json.Required("progress"), $"{source}, progress");
@@ -440,6 +451,15 @@ internal static class TrainingJson
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        if (training.Loader.BatchTransforms.Count > 0)
+        {
+            json.WriteStartArray("batchTransforms");
+            foreach (BatchTransform transform in training.Loader.BatchTransforms)
+                WriteObject(json, "transform", transform, transform.Declaration);
+            json.WriteEndArray();
+        }
+        if (training.Loader.Sampler is { } sampler)
+            WriteKind(json, "sampler", sampler, sampler.Declaration);
         json.WriteEndObject();
     }
 
@@ -471,7 +491,14 @@ internal static class TrainingJson
     private static void WriteKind<T>(Utf8JsonWriter json, string what, T owner, Declaration<T>? declared)
         where T : class
     {
-        json.WriteStartObject(what);
+        json.WritePropertyName(what);
+        WriteObject(json, what, owner, declared);
+    }
+
+    private static void WriteObject<T>(Utf8JsonWriter json, string what, T owner, Declaration<T>? declared)
+        where T : class
+    {
+        json.WriteStartObject();
         json.WriteString(what, (declared ?? throw NoForm(owner)).Kind);
         declared.Write(json, owner);
         json.WriteEndObject();
@@ -479,10 +506,13 @@ internal static class TrainingJson
 
     private static T ReadKind<T>(JsonReader json, string what, string source, KindSet<T> kinds)
         where T : class
+        => ReadKind(new JsonReader(json.Required(what), $"{source}, {what}"), kinds);
+
+    private static T ReadKind<T>(JsonReader json, KindSet<T> kinds)
+        where T : class
     {
-        var own = new JsonReader(json.Required(what), $"{source}, {what}");
-        T read = kinds.Read(own);
-        own.RejectOthers();
+        T read = kinds.Read(json);
+        json.RejectOthers();
         return read;
     }
 

@@ -26,6 +26,16 @@ public class RandomSequence(ulong seed, int node, long round = 0, int item = 0)
     /// if both are equal.</summary>
     public double Uniform(double least, double most) => least + (most - least) * (Next() / 4294967296.0);
 
+    /// <summary>Brings elements into random order (Fisher and Yates).</summary>
+    public void Shuffle<T>(Span<T> elements)
+    {
+        for (int i = elements.Length - 1; i > 0; i--)
+        {
+            int j = Below(i + 1);
+            (elements[i], elements[j]) = (elements[j], elements[i]);
+        }
+    }
+
     /// <summary>Returns one of the choices at random.</summary>
     public T Of<T>(params ReadOnlySpan<T> choices) => choices[Below(choices.Length)];
 

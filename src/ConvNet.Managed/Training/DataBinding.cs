@@ -56,6 +56,12 @@ internal sealed class DataBinding
                     + "target "
                     + $"for it; it has {string.Join(", ", data.Targets.Select(each => each.Output ?? "one"))}.",
                     nameof(data));
+            if (target.Kind == TargetKind.Values && loss.Takes == TargetKind.Classes
+                && data.Options.BatchTransforms is [var mixing, ..])
+                throw new ArgumentException($"{mixing.GetType().Name} mixes classes, but {loss.GetType().Name}"
+                    + $"{PlaceOf(executable.Graph, output)} takes {Words(loss.Takes)}. Use "
+                    + $"{nameof(SoftmaxCrossEntropy)}({nameof(SoftmaxCrossEntropy.SoftTargets)}: true).",
+                    nameof(data));
             if (target.Kind != loss.Takes)
                 throw new ArgumentException($"{loss.GetType().Name}{PlaceOf(executable.Graph, output)} takes "
                     + $"{Words(loss.Takes)}, but the data set has {Words(target.Kind)}. Use another loss or other "

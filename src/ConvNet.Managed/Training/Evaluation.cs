@@ -60,8 +60,8 @@ public sealed class Evaluation
     /// <param name="cancellation">Cancels the run between two batches.</param>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="data"/> is
     /// null.</exception>
-    /// <exception cref="ArgumentException">The data does not match the network, or the loader drops
-    /// samples.</exception>
+    /// <exception cref="ArgumentException">The data does not match the network, or the loader drops,
+    /// selects or mixes samples.</exception>
     /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or another call of the
     /// network is in progress.</exception>
     /// <exception cref="ObjectDisposedException">The network or its backend is disposed.</exception>
@@ -74,6 +74,12 @@ public sealed class Evaluation
             throw new ArgumentException("An evaluation counts every sample, but the loader drops the last "
                 + $"{data.Dataset.Count - data.SampleCount:N0}. Use one without {nameof(data.Options.DropLast)}.",
                 nameof(data));
+        if (data.Options.Sampler is { } sampler)
+            throw new ArgumentException("An evaluation counts every sample once, but the samples are selected by "
+                + $"{sampler.GetType().Name}. Use a loader without a sampler.", nameof(data));
+        if (data.Options.BatchTransforms is [var mixing, ..])
+            throw new ArgumentException($"An evaluation counts samples as they are, but {mixing.GetType().Name} mixes "
+                + "them. Use a loader without batch transforms.", nameof(data));
         OutputEvaluation[] outputs = [.. binding.Outputs.Select(Empty)];
         int count = 0, notFinite = 0;
         int? first = null;

@@ -53,10 +53,12 @@ public sealed class TrainingJsonTests
             Assert.That($"{read.Spec.Optimizer}", Is.EqualTo($"{s_training.Spec.Optimizer}"));
             Assert.That(read.Options, Is.EqualTo(s_training.Options));
             Assert.That(read.Loader.Transforms, Is.EqualTo(s_training.Loader.Transforms));
-            Assert.That(read.Loader with { Transforms = [] }, Is.EqualTo(s_training.Loader with
+            Assert.That(read.Loader with { Transforms = [], BatchTransforms = [] }, Is.EqualTo(s_training.Loader with
             {
                 Transforms = [],
+                BatchTransforms = [],
             }));
+            Assert.That(read.Loader.BatchTransforms, Is.Empty);
             Assert.That((read.Samples, read.Data, read.Progress), Is.EqualTo((1234, "digits", s_training.Progress)));
         });
     }
@@ -75,6 +77,25 @@ public sealed class TrainingJsonTests
     {
         SavedTraining made = s_training with { Spec = s_training.Spec with { Optimizer = optimizer } };
         Assert.That($"{Read(Write(made)).Spec.Optimizer}", Is.EqualTo($"{optimizer}"));
+    }
+
+    [Test]
+    public void EverySamplerAndBatchTransformComesBack()
+    {
+        BatchTransform[] mixing = [new MixUp(0.2), new CutMix(3)];
+        Assert.That(mixing.Select(each => each.Declaration!.Kind),
+            Is.EquivalentTo(BatchTransform.BuiltIn.Declarations.Select(each => each.Kind)));
+        foreach (Sampler sampler in (Sampler[])[new ClassBalancedSampler(40), new WeightedRandomSampler(
+            (float[])[0.1f, 2, 0], perClass: true, numSamples: 7, replacement: false)])
+        {
+            SavedTraining made = s_training with
+            {
+                Loader = s_training.Loader with { Shuffle = false, Sampler = sampler, BatchTransforms = mixing },
+            };
+            DataLoaderOptions read = Read(Write(made)).Loader;
+            Assert.That(read.Sampler, Is.EqualTo(sampler));
+            Assert.That(read.BatchTransforms, Is.EqualTo(mixing));
+        }
     }
 
     [Test]
@@ -195,6 +216,13 @@ public sealed class TrainingJsonTests
         Refused(new DataLoader(images, 8, training.Loader with { Seed = 2 }), "the seed was 1; the loader has 2");
         Refused(new DataLoader(images, 8, training.Loader with { Shuffle = false }), "Shuffle was True");
         Refused(new DataLoader(images, 8, training.Loader with { DropLast = true }), "DropLast was False");
+        Refused(new DataLoader(images, 8, training.Loader with { BatchTransforms = [new MixUp()] }),
+            "batch transforms was none; the loader has MixUp { Alpha = 1 }");
+        Refused(new DataLoader(images, 8, training.Loader with
+        {
+            Shuffle = false,
+            Sampler = new ClassBalancedSampler(),
+        }), "the sampler was none; the loader has ClassBalancedSampler { NumSamples = 0 }");
         Refused(new DataLoader(images, 8, training.Loader with { Transforms = [new RandomHorizontalFlip()] }),
             "transforms");
         Refused(new DataLoader(TinyData.Images(91, 1), 8, training.Loader),

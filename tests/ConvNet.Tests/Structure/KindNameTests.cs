@@ -15,6 +15,8 @@ public sealed class KindNameTests
         .. LearningRateSchedule.BuiltIn.Declarations.Select(each => each.Kind),
         .. WeightAveraging.BuiltIn.Declarations.Select(each => each.Kind),
         .. Transform.BuiltIn.Declarations.Select(each => each.Kind),
+        .. BatchTransform.BuiltIn.Declarations.Select(each => each.Kind),
+        .. Sampler.BuiltIn.Declarations.Select(each => each.Kind),
     ];
 
     [TestCaseSource(nameof(Kinds))]

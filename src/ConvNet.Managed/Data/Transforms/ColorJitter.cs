@@ -77,11 +77,7 @@ public sealed record ColorJitter : Transform
         float brightness = Factor(Brightness, random), contrast = Factor(Contrast, random),
             saturation = Factor(Saturation, random), hue = (float)random.Uniform(-Hue, Hue);
         Span<int> order = [0, 1, 2, 3];
-        for (int i = order.Length - 1; i > 0; i--)
-        {
-            int j = random.Below(i + 1);
-            (order[i], order[j]) = (order[j], order[i]);
-        }
+        random.Shuffle(order);
         x.CopyTo(y);
         foreach (int change in order)
         {
