@@ -1,9 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text;
-using System.Text.Json;
-using System.Text.Json.Nodes;
-using ConvNet.Serialization;
 
 namespace ConvNet.Cli;
 
@@ -59,59 +54,12 @@ internal sealed class LossOptions
         Loss? loss = command.GetValue(_loss) is { } kind ? Loss.BuiltIn.Make(kind) : usual;
         if (attributes.Length == 0)
             return command.GetValue(_loss) is null ? null : loss;
-        return With(loss ?? throw new ArgumentException($"{AttributeName} changes an attribute of a loss. Name it with "
-            + $"{_loss.Name}."), attributes);
+        loss = loss ?? throw new ArgumentException($"{AttributeName} changes an attribute of a loss. Name it with "
+            + $"{_loss.Name}.");
+        return DeclaredText.With(Loss.BuiltIn, "loss", AttributeName, loss, loss.Declaration!, attributes);
     }
 
     /// <summary>Returns the name of a loss and its attributes that differ from the defaults, such as
     /// <c>softmax labelSmoothing=0.1</c>.</summary>
-    public static string TextOf(Loss loss)
-    {
-        Declaration<Loss> kind = loss.Declaration!;
-        return string.Join(' ', kind.Attributes.Where(each => each.TextOf(loss) != each.Default)
-            .Select(each => $"{each.Name}={each.TextOf(loss)}").Prepend(kind.Kind));
-    }
-
-    private static Loss With(Loss loss, string[] attributes)
-    {
-        Declaration<Loss> kind = loss.Declaration!;
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("loss", kind.Kind);
-            kind.Write(json, loss);
-            json.WriteEndObject();
-        }
-        JsonObject all = JsonNode.Parse(buffer.ToArray())!.AsObject();
-        foreach (string text in attributes)
-        {
-            string[] parts = text.Split('=', 2);
-            AttributeDeclaration attribute = kind.Attributes.FirstOrDefault(each => each.Name == parts[0])
-                ?? throw new ArgumentException($"{AttributeName} {text}: {kind.Kind} has the attributes "
-                    + $"{string.Join(", ", kind.Attributes.Select(each => each.Name))}.");
-            if (parts.Length == 1)
-                throw new ArgumentException($"{AttributeName} {text}: give the attribute a value, as in "
-                    + $"{attribute.Name}={attribute.TextOf(loss)}.");
-            all[attribute.Name] = attribute is AttributeDeclaration<ClassWeights>
-                ? new JsonArray([.. parts[1].Split(',').Select(ValueOf)])
-                : attribute.Type == "word" ? JsonValue.Create(parts[1]) : ValueOf(parts[1]);
-        }
-        try
-        {
-            using JsonDocument document = JsonReader.Parse(Encoding.UTF8.GetBytes(all.ToJsonString()), AttributeName);
-            return Loss.BuiltIn.Read(new JsonReader(document.RootElement, AttributeName));
-        }
-        catch (InvalidDataException error)
-        {
-            throw new ArgumentException(error.Message, error);
-        }
-    }
-
-    // Text that is neither a number nor a flag is refused where the attribute is read.
-    private static JsonNode? ValueOf(string text) => bool.TryParse(text, out bool flag) ? JsonValue.Create(flag)
-        : int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int whole)
-            ? JsonValue.Create(whole)
-        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
-            && double.IsFinite(number) ? JsonValue.Create(number) : JsonValue.Create(text);
+    public static string TextOf(Loss loss) => DeclaredText.TextOf(loss, loss.Declaration!, ' ', ' ');
 }

@@ -13,6 +13,9 @@ internal static class TrainProgress
     // The width of the rest of the line: percentage, remaining time, and the space between and after columns.
     private const int BesideBar = 4 + 8 + 4, WidestBar = 40, NarrowestBar = 10;
 
+    // The share of the time from which waiting for batches is worth a change.
+    private const double NoticeableShare = 0.05;
+
     // With fewer lines, as terminals of unknown size have, Spectre cannot draw the bar and throws.
     private const int FewestLines = 5;
 
@@ -63,15 +66,29 @@ internal static class TrainProgress
         IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
         => train(options with { OnEpoch = epoch => people.WriteLine(Line(epoch, options)) });
 
+    /// <summary>Says for how long the network has waited for batches.</summary>
+    /// <param name="result">The results of the training.</param>
+    /// <param name="workers">The number of threads that prepare batches ahead.</param>
+    public static string StallText(TrainingResult result, int workers)
+    {
+        double seconds = result.Epochs.Sum(epoch => epoch.Seconds), share = result.StallSeconds / seconds;
+        string more = share < NoticeableShare ? "" : workers == 0
+            ? "; with --workers, threads prepare batches ahead"
+            : "; more --workers may help";
+        return Text($"waited for {result.Stalls:N0} batches, {result.StallSeconds:F2} s ({share:0.0%}){more}");
+    }
+
     private static string Line(EpochReport epoch, TrainerOptions options)
-        => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  train {epoch.TrainAccuracy:0.00%}  ")
+        => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  ")
+            + (epoch.TrainAccuracy is { } accuracy ? Text($"train {accuracy:0.00%}  ") : "")
             + Text($"test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
 
     // As much as fits on one line, most important first.
     private static string Description(StepReport step, TrainerOptions options, int room)
     {
         string text = Text($"epoch {step.Epoch}/{options.Epochs}");
-        foreach (string figure in (string[])[Text($"loss {step.Loss:F4}"), Text($"train {step.Accuracy:0.00%}"),
+        foreach (string figure in (string[])[Text($"loss {step.Loss:F4}"),
+            .. step.Accuracy is { } accuracy ? (string[])[Text($"train {accuracy:0.00%}")] : [],
             Text($"{step.ImagesPerSecond:N0} images/s")])
         {
             if (text.Length + 2 + figure.Length > room)

@@ -21,8 +21,7 @@ internal sealed class TrainVerb : Verb
     private readonly DataOptions _data;
     private readonly Option<string> _backend, _precision;
     private readonly Option<string?> _model, _resize, _save, _load, _weights;
-    private readonly Option<int> _epochs, _batch, _seed, _crop, _workers;
-    private readonly Option<bool> _flip;
+    private readonly Option<int> _epochs, _batch, _seed, _workers;
     private readonly Option<string[]> _freeze;
     private readonly OptimizerOptions _optimizer = new();
     private readonly ScheduleOptions _schedule = new();
@@ -31,6 +30,7 @@ internal sealed class TrainVerb : Verb
         WeightAveraging.BuiltIn.Declarations, kind => WeightAveraging.BuiltIn.Make(kind.Kind),
         none: "the weights are not averaged");
 
+    private readonly AugmentationOptions _augmentation = new();
     private readonly LossOptions _loss;
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
@@ -43,6 +43,8 @@ internal sealed class TrainVerb : Verb
         "train --optimizer adamw --lr 0.002 --warmup 2",
         "train --schedule step --schedule-size 5 --average ema",
         "train --data fashion-mnist --flip --crop 2",
+        "train --data photos --augment randomresizedcrop --augment alternatingflip --cutmix 1",
+        "train --data photos --sampler balanced --augment colorjitter:brightness=0.4",
         "train --loss softmax --loss-option labelSmoothing=0.1",
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
@@ -71,11 +73,10 @@ internal sealed class TrainVerb : Verb
             + "keeps its frozen parameters.", "PATTERN");
         foreach (Option option in _schedule.All.Append(_average.Kind).Concat(_average.Attributes))
             Add(option);
-        _flip = Flag("--flip", "Mirror a random half of the training images left to right in every epoch.");
-        _crop = Number("--crop", "Shift every training image at random by up to N pixels, and fill with zeros.", 0,
-            NumberRanges.Whole(0, ushort.MaxValue), "N");
-        _seed = Number("--seed", "Seed of the initial weights, the order of the images, --flip, --crop and "
-            + "dropout.", 1, NumberRanges.Any, "N");
+        foreach (Option option in _augmentation.All)
+            Add(option);
+        _seed = Number("--seed", "Seed of the initial weights, the selection and order of the images, their random "
+            + "transforms, and dropout.", 1, NumberRanges.Any, "N");
         _workers = Number("--workers", "Number of threads that prepare batches ahead. The batches do not depend on it.",
             DefaultWorkers, NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
         _threads = ThreadsOption();
@@ -96,11 +97,13 @@ internal sealed class TrainVerb : Verb
     {
         string? save = command.GetValue(_save), model = command.GetValue(_model);
         (string? file, SavedModel? saved, SavedTraining? goesOn) = Loaded(command);
+        _augmentation.Check(command);
         TrainingSpec spec = Spec(command, goesOn);
         ImageSource data = Data(command, terminal, saved, goesOn, spec.Seed);
         Graph graph = saved?.Graph ?? ModelChoice.Open(model ?? DefaultModel, data.Shape, data.Classes);
         Parameter[] freeze = ToFreeze(command, graph);
-        Normalization normalization = saved?.Normalization ?? Normalization.Of(data.Train, data.MaxValue);
+        Normalization normalization = _augmentation.NormalizationOf(command, saved?.Normalization, data.Train,
+            data.MaxValue);
         normalization.CheckFor(data.Shape, data.MaxValue);
         DataLoader train = TrainLoader(command, data.Train, normalization, spec, goesOn),
             test = TestLoader(data.Test, normalization, spec.BatchSize, command.GetValue(_workers));
@@ -153,6 +156,7 @@ internal sealed class TrainVerb : Verb
                     averages: averages);
                 terminal.Wrote(save);
             });
+        terminal.People.WriteLine(TrainProgress.StallText(result, train.Options.Workers));
         terminal.People.Write(Tables.Of(result.Test!, data.ClassNames));
         terminal.People.WriteLine($"test accuracy {result.Test!.Accuracy:0.00%} ({result.Test.Correct:N0} of "
             + $"{result.Test.Count:N0})");
@@ -172,10 +176,22 @@ internal sealed class TrainVerb : Verb
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             seed = (int)spec.Seed,
+            augment = AugmentationOptions.Texts(train.Options),
+            mixing = train.Options.BatchTransforms.Select(each => DeclaredText.TextOf(each, each.Declaration!)),
+            sampler = AugmentationOptions.SamplerText(train.Options),
             parameters = graph.ParameterCount,
             frozen,
             epochs = result.Epochs.Select(
-                e => new { e.Loss, e.TrainAccuracy, e.TestAccuracy, e.Seconds, e.ImagesPerSecond }),
+                e => new
+                {
+                    e.Loss,
+                    e.TrainAccuracy,
+                    e.TestAccuracy,
+                    e.Seconds,
+                    e.ImagesPerSecond,
+                    e.Stalls,
+                    e.StallSeconds
+                }),
             testAccuracy = result.Test.Accuracy,
             averagedTestAccuracy = result.Averaged?.Accuracy,
             notFinite = result.Test.NotFinite,
@@ -293,7 +309,7 @@ internal sealed class TrainVerb : Verb
         new(_batch.Name, $"{training.Spec.BatchSize}"),
         new(_seed.Name, $"{(int)training.Spec.Seed}"),
         new(_freeze.Name, frozen.Length == 0 ? "none" : string.Join(", ", frozen)),
-        new("Transforms", string.Join(", ", training.Loader.Transforms)),
+        .. AugmentationOptions.Facts(training.Loader).Select(fact => new Fact(fact.Name, fact.Value)),
         .. _optimizer.Facts(training.Spec.Optimizer, training.Options.LearningRate)
             .Concat(_schedule.Facts(training.Options.Schedule))
             .Concat(training.Options.Averaging is { Declaration: { } kind } averaging
@@ -303,32 +319,27 @@ internal sealed class TrainVerb : Verb
 
     private TrainingSpec Spec(ParseResult command, SavedTraining? goesOn) => new(
         Value(command, _batch, goesOn?.Spec.BatchSize),
-        LossOf(command, goesOn?.Spec.Losses[0].Loss ?? Loss.BuiltIn.Make(Loss.BuiltIn.Declarations[0].Kind)),
+        LossOf(command, goesOn),
         _optimizer.Of(command, goesOn?.Spec.Optimizer))
     {
         KeepGradients = false,
         Seed = Seed(command, goesOn),
     };
 
-    private Loss LossOf(ParseResult command, Loss usual) => _loss.Of(command, usual) ?? usual;
+    private Loss LossOf(ParseResult command, SavedTraining? goesOn)
+    {
+        Loss usual = goesOn?.Spec.Losses[0].Loss ?? Loss.BuiltIn.Make(Loss.BuiltIn.Declarations[0].Kind);
+        return AugmentationOptions.LossOf(_loss.Of(command, usual) ?? usual,
+            _augmentation.Mixes(command, goesOn?.Loader));
+    }
 
     private DataLoader TrainLoader(ParseResult command, IDataset images, Normalization normalization,
         TrainingSpec spec, SavedTraining? goesOn)
     {
-        int crop = command.GetValue(_crop);
-        Shape shape = images.InputShapes[0].Shape;
-        IEnumerable<InputTransform> given =
-        [
-            .. command.GetValue(_flip) ? (Transform[])[new RandomHorizontalFlip()] : [],
-            .. crop > 0 ? (Transform[])[new RandomCrop((shape.H, shape.W), crop)] : [],
-            normalization,
-        ];
-        DataLoaderOptions usual = goesOn?.Loader ?? new DataLoaderOptions { Shuffle = true };
-        var loader = new DataLoader(images, spec.BatchSize, usual with
+        DataLoaderOptions options = _augmentation.Of(command, goesOn?.Loader, images, normalization);
+        var loader = new DataLoader(images, spec.BatchSize, options with
         {
-            Seed = goesOn is null || IsGiven(command, _seed) ? spec.Seed : usual.Seed,
-            Transforms = [.. goesOn is null || IsGiven(command, _flip) || IsGiven(command, _crop) ? given
-                : usual.Transforms],
+            Seed = goesOn is null || IsGiven(command, _seed) ? spec.Seed : options.Seed,
             Workers = command.GetValue(_workers),
         });
         goesOn?.CheckFor(loader);

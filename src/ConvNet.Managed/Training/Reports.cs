@@ -44,6 +44,13 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
     /// <summary>The training results of each output that has targets, in the order of the graph's outputs.</summary>
     public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
 
+    /// <summary>The number of batches that were not ready when the network needed them.</summary>
+    public int Stalls { get; init; }
+
+    /// <summary>The time in seconds for which the network waited for them. It is part of <see
+    /// cref="Seconds"/>.</summary>
+    public double StallSeconds { get; init; }
+
     /// <summary>The evaluation after the epoch; null without test samples.</summary>
     public Evaluation? Test { get; init; }
 
@@ -51,7 +58,7 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
     public override string ToString() => RecordText.Of(nameof(EpochReport), (nameof(Epoch), Epoch),
         (nameof(Loss), Loss), (nameof(TrainAccuracy), TrainAccuracy), (nameof(TestAccuracy), TestAccuracy),
         (nameof(Seconds), Seconds), (nameof(ImagesPerSecond), ImagesPerSecond), (nameof(Outputs), Outputs),
-        (nameof(Test), Test));
+        (nameof(Stalls), Stalls), (nameof(StallSeconds), StallSeconds), (nameof(Test), Test));
 }
 
 /// <summary>The results of a training.</summary>
@@ -62,6 +69,12 @@ public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluatio
     /// <summary>The evaluation of the averaged weights after the last epoch; null if there are none, or without test
     /// images.</summary>
     public Evaluation? Averaged { get; init; }
+
+    /// <summary>The number of training batches that were not ready when the network needed them.</summary>
+    public int Stalls => Epochs.Sum(epoch => epoch.Stalls);
+
+    /// <summary>The time in seconds for which the network waited for training batches.</summary>
+    public double StallSeconds => Epochs.Sum(epoch => epoch.StallSeconds);
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingResult), (nameof(Epochs), Epochs),

@@ -161,12 +161,16 @@ public sealed class Trainer
         int epoch = Progress.Position.Epoch, before = Progress.Images;
         long steps = (long)train.BatchCount * _options.Epochs;
         double seconds = 0;
+        int stalls = 0;
+        TimeSpan waited = TimeSpan.Zero;
         TrainingProgress done = Progress;
         long start = Stopwatch.GetTimestamp();
         foreach (Batch batch in train.From(Progress.Position, cancellation))
         {
             using (batch)
             {
+                stalls += batch.Waited > TimeSpan.Zero ? 1 : 0;
+                waited += batch.Waited;
                 long step = (long)train.BatchCount * (epoch - 1) + batch.Position.Batch;
                 var point = new SchedulePoint(step, steps, train.BatchCount) { Results = done.Epochs };
                 float learningRate = RateOf(point);
@@ -192,7 +196,11 @@ public sealed class Trainer
             }
         }
         return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds)
-        { Outputs = ReportsOf(done, binding) };
+        {
+            Outputs = ReportsOf(done, binding),
+            Stalls = stalls,
+            StallSeconds = waited.TotalSeconds,
+        };
     }
 
     // The progress after the step of a batch in the same epoch.

@@ -92,12 +92,13 @@ public static class TrainPage
 
     private static DataTable Table(IReadOnlyList<EpochReport> epochs) => new("Results of each epoch",
         [new("epoch", true), new("loss", true), new("training accuracy, %", true), new("test accuracy, %", true),
-            new("seconds", true), new("images/s", true)],
+            new("seconds", true), new("images/s", true), new("stalls", true), new("waited, s", true)],
         [.. epochs.Select(epoch
             => (string[])[$"{epoch.Epoch}", Invariant($"{epoch.Loss:0.0000}"),
-            Invariant($"{100 * epoch.TrainAccuracy:0.00}"),
+            epoch.TrainAccuracy is { } accuracy ? Invariant($"{100 * accuracy:0.00}") : Number.None,
             epoch.TestAccuracy is { } test ? Invariant($"{100 * test:0.00}")
-                : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond)])]);
+                : Number.None, Number.Text(epoch.Seconds), Number.Text(epoch.ImagesPerSecond),
+            Invariant($"{epoch.Stalls}"), Number.Text(epoch.StallSeconds)])]);
 
     private static DataTable Confusion(Evaluation test)
         => new("Confusion matrix (rows: true class, columns: predicted class)",
