@@ -106,7 +106,7 @@ internal static class App
         {
             json,
         };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new SummaryVerb(), new ModelsVerb(),
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new ShowVerb(), new SummaryVerb(), new ModelsVerb(),
             new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(),
             new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using ConvNet.Serialization;
 using SkiaSharp;
+using static System.FormattableString;
 
 namespace ConvNet.Data;
 
@@ -45,6 +46,34 @@ public static class ImageFile
         CheckShape(shape, nameof(shape));
         byte[] content = InputFile.Bytes(path, "file of an image", MaxBytes);
         return Decode(content, path, shape);
+    }
+
+    /// <summary>Encodes an image as a PNG file, without loss.</summary>
+    /// <param name="pixels">C×H×W values from 0 to 255.</param>
+    /// <param name="shape">The shape C, H, W; C is 1 for grey or 3 for red, green and blue.</param>
+    /// <returns>The content of the file.</returns>
+    /// <exception cref="ArgumentException">The shape does not have one or three channels, or the number of pixels does
+    /// not match it.</exception>
+    public static unsafe byte[] ToPng(ReadOnlySpan<byte> pixels, Shape shape)
+    {
+        CheckShape(shape, nameof(shape));
+        if (pixels.Length != shape.Length)
+            throw new ArgumentException(Invariant($"An image of {shape} has {shape.Length:N0} values, but ")
+                + Invariant($"{pixels.Length:N0} were passed."), nameof(pixels));
+        var rgba = new byte[checked(shape.Area * BytesPerPixel)];
+        for (int i = 0; i < shape.Area; i++)
+        {
+            for (int c = 0; c < 3; c++)
+                rgba[i * BytesPerPixel + c] = pixels[(shape.C == 1 ? 0 : c) * shape.Area + i];
+            rgba[i * BytesPerPixel + 3] = byte.MaxValue;
+        }
+        fixed (byte* values = rgba)
+        {
+            var info = new SKImageInfo(shape.W, shape.H, SKColorType.Rgba8888, SKAlphaType.Opaque);
+            using var image = SKImage.FromPixelCopy(info, (nint)values);
+            using SKData png = image.Encode(SKEncodedImageFormat.Png, quality: 100);
+            return png.ToArray();
+        }
     }
 
     /// <summary>Loads the decoder's library, so that its absence is one exception.</summary>

@@ -1,3 +1,5 @@
+using ConvNet.Reports.Pictures;
+
 namespace ConvNet.Reports;
 
 /// <summary>A page of results that can be written as HTML or Markdown.</summary>
@@ -58,6 +60,22 @@ internal sealed record DataTable(string Title, IReadOnlyList<Column> Columns,
 /// <param name="Head">The heading, with the unit.</param>
 /// <param name="IsNumber">Whether the column contains numbers, which are right-aligned.</param>
 internal sealed record Column(string Head, bool IsNumber = false);
+
+/// <summary>Pictures side by side.</summary>
+/// <param name="Title">The title.</param>
+/// <param name="Description">A description in one sentence, for readers who cannot see the pictures.</param>
+/// <param name="Tiles">The pictures.</param>
+internal sealed record Gallery(string Title, string Description, IReadOnlyList<Tile> Tiles) : Block
+{
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Gallery), (nameof(Title), Title),
+        (nameof(Description), Description), (nameof(Tiles), Tiles));
+}
+
+/// <summary>A picture with its caption.</summary>
+/// <param name="Caption">The caption.</param>
+/// <param name="Picture">The picture.</param>
+internal sealed record Tile(string Caption, Raster Picture);
 
 /// <summary>All data of the page, as a JSON document.</summary>
 /// <param name="Document">The object to serialise.</param>

@@ -32,6 +32,9 @@ internal static class NumberRanges
     /// <summary>Integers from 1.</summary>
     public static NumberRange<int> FromOne { get; } = new(1, int.MaxValue, "a whole number of at least 1");
 
+    /// <summary>Integers from 0.</summary>
+    public static NumberRange<int> FromZero { get; } = new(0, int.MaxValue, "a whole number of at least 0");
+
     /// <summary>Any 32-bit integer.</summary>
     public static NumberRange<int> Any { get; } = new(int.MinValue, int.MaxValue,
         $"a whole number from {int.MinValue} to {int.MaxValue}");

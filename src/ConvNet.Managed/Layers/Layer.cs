@@ -86,6 +86,9 @@ public abstract record Layer
     /// <summary>Whether one output depends on all positions of a flattened input, for receptive fields.</summary>
     public virtual bool ReadsAllFeatures => false;
 
+    /// <summary>Whether the channels of every pixel of the output are probabilities with the sum 1.</summary>
+    internal virtual bool GivesProbabilities => false;
+
     /// <summary>Whether inference computes anything; if not, the output is the input.</summary>
     internal virtual bool RunsInInference => true;
 

@@ -21,6 +21,8 @@ public sealed record Softmax : ChannelSoftmax
         ],
     };
 
+    internal override bool GivesProbabilities => true;
+
     /// <inheritdoc/>
     public override LayerDeclaration Declaration => Declared;
 

@@ -22,6 +22,10 @@ public sealed record LayerSummary(
     string Name, string Type, IReadOnlyList<string> Inputs, Shape Output, string Formula, long Weights, long Biases,
         Extent ReceptiveField, long MultiplyAdds, long SavedBytes)
 {
+    /// <summary>The rows and columns of the image between adjacent outputs; at least 1, also where maps are
+    /// enlarged.</summary>
+    public Extent Jump { get; init; } = 1;
+
     /// <summary>The number of weights and biases.</summary>
     public long Parameters => Weights + Biases;
 
@@ -32,7 +36,7 @@ public sealed record LayerSummary(
     public override string ToString() => RecordText.Of(nameof(LayerSummary), (nameof(Name), Name),
         (nameof(Type), Type), (nameof(Inputs), Inputs), (nameof(Output), Output), (nameof(Formula), Formula),
         (nameof(Weights), Weights), (nameof(Biases), Biases), (nameof(ReceptiveField), ReceptiveField),
-        (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
+        (nameof(Jump), Jump), (nameof(MultiplyAdds), MultiplyAdds), (nameof(SavedBytes), SavedBytes));
 }
 
 /// <summary>Describes an input of a graph.</summary>
@@ -84,7 +88,10 @@ public sealed record ModelSummary(IReadOnlyList<InputSummary> Inputs, IReadOnlyL
                 node.Name, node.Layer!.Kind, [.. node.Inputs.Select(input => input.Name)], node.Shape,
                     node.Layer.Explain(node.InputShapes),
                 Count(node, ParameterRole.Weight, ParameterRole.Scale), Count(node, ParameterRole.Bias),
-                views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes), SavedBytes(node)));
+                views[node.Index].Field, node.Layer.MultiplyAdds(node.InputShapes), SavedBytes(node))
+            {
+                Jump = views[node.Index].Jump,
+            });
         }
         return new ModelSummary([.. graph.Inputs.Select(input => new InputSummary(input.Name, input.Shape))], layers,
             [.. graph.Outputs.Select(output => output.Name)]);

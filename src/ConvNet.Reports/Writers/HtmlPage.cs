@@ -81,6 +81,7 @@ public static class HtmlPage
                 ? Attribute("role", "alert") : null, Text(note.Text)),
             DataTable table => Table(table, caption: true),
             Chart chart => Figure(chart),
+            Gallery gallery => Figure(gallery),
             RawData data => Details("Raw data (JSON)",
                 Element("pre", Attribute("id", DataId), JsonSerializer.Serialize(data.Document, JsonForm))),
             _ => throw new NotSupportedException($"{block.GetType().Name} cannot be written as HTML."),
@@ -108,6 +109,15 @@ public static class HtmlPage
                     _palettes[chart.GetType()])),
                 Details("The same as a table", Table(chart.Figures, caption: false)));
         }
+
+        private static XElement Figure(Gallery gallery) => Element("figure",
+            Element("figcaption", Element("strong", Text(gallery.Title)), Element("span", Text(gallery.Description))),
+            Element("div", Attribute("class", "tiles"), gallery.Tiles.Select(tile => Element("div",
+                Element("img",
+                    Attribute("src", $"data:image/png;base64,{Convert.ToBase64String(tile.Picture.ToPng())}"),
+                    Attribute("alt", PlainText.Of($"{gallery.Title}: {tile.Caption}")),
+                    Attribute("width", $"{tile.Picture.Width}"), Attribute("height", $"{tile.Picture.Height}")),
+                Element("span", Text(tile.Caption))))));
 
         // A wide table scrolls inside its own box, which is focusable for keyboard users.
         private static XElement Table(DataTable table, bool caption) => Element("div", Attribute("class", "scroll"),

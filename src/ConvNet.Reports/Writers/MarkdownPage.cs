@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace ConvNet.Reports;
 
-/// <summary>Writes a page as GitHub-flavoured Markdown. Charts become tables, and the raw data is omitted.</summary>
+/// <summary>Writes a page as GitHub-flavoured Markdown. Charts become tables, and pictures and the raw data are
+/// omitted.</summary>
 /// <remarks>A long curve is reduced to a selection of its points, with a remark. The HTML page contains all
 /// points.</remarks>
 public static partial class MarkdownPage
@@ -47,6 +48,11 @@ public static partial class MarkdownPage
                 break;
             case DataTable table:
                 Write(table, writer);
+                break;
+            case Gallery gallery:
+                writer.WriteLine($"**{Escaped(gallery.Title)}** {Escaped(gallery.Description)} The HTML page has the "
+                    + $"{(gallery.Tiles.Count == 1 ? "picture" : "pictures")}: "
+                    + $"{Escaped(string.Join("; ", gallery.Tiles.Select(tile => tile.Caption)))}.");
                 break;
             case LineChart lines:
                 WriteSelection(lines, writer);

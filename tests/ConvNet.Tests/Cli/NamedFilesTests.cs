@@ -13,6 +13,7 @@ public sealed class NamedFilesTests
     private static readonly Dictionary<string, string[]> s_needed = new()
     {
         ["compare"] = ["--model", "digits"],
+        ["show"] = ["--load", "m.safetensors"],
         ["bench"] = ["--model", "digits"],
     };
 

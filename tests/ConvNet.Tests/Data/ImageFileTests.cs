@@ -206,6 +206,19 @@ public sealed class ImageFileTests
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1 << 20));
     }
 
+    [Test]
+    public void APngThatIsWrittenIsReadBack([Values(1, 3)] int channels)
+    {
+        var shape = new Shape(channels, 5, 7);
+        byte[] pixels = [.. Enumerable.Range(0, shape.Length).Select(i => (byte)(i * 37))];
+        Assert.Multiple(() =>
+        {
+            Assert.That(Read("written.png", ImageFile.ToPng(pixels, shape), channels, 5, 7), Is.EqualTo(pixels));
+            Assert.That(() => ImageFile.ToPng(pixels.AsSpan(1), shape), Throws.ArgumentException);
+            Assert.That(() => ImageFile.ToPng(pixels, new Shape(2, 5, 7)), Throws.ArgumentException);
+        });
+    }
+
     private static TestCaseData Format(string name, byte[] content, int tolerance)
         => new TestCaseData(content, tolerance).SetArgDisplayNames(name);
 

@@ -42,8 +42,8 @@ public sealed class BrowserTests
 
     [Test]
     public async Task NothingOverlapsOverflowsOrIsHardToRead(
-        [Values("bench", "compare", "hostile", "roofline", "train", "train-one-epoch")] string name,
-            [Values(1280, 390)] int width)
+        [Values("bench", "compare", "hostile", "roofline", "show", "train", "train-one-epoch")] string name,
+        [Values(1280, 390)] int width)
     {
         IPage page = await _browser!.NewPageAsync(
             new() { ViewportSize = new() { Width = width, Height = 900 }, ColorScheme = ColorScheme.Light });

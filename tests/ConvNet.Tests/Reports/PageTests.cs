@@ -7,6 +7,7 @@ using ConvNet.Measurement;
 using ConvNet.Reports;
 using ConvNet.Reports.Plots;
 using NUnit.Framework;
+using SkiaSharp;
 
 namespace ConvNet.Tests.Reports;
 
@@ -37,7 +38,7 @@ public sealed partial class PageTests
     [TestCaseSource(nameof(Names))]
     public void EveryChartHasANameADescriptionAndItsFiguresAsATable(string name)
     {
-        XElement[] figures = [.. Of(Html(name), "figure")];
+        XElement[] figures = [.. Of(Html(name), "figure").Where(figure => !Of(figure, "img").Any())];
         Assert.That(figures, Is.Not.Empty);
         foreach (XElement figure in figures)
         {
@@ -56,6 +57,26 @@ public sealed partial class PageTests
         }
     }
 
+    [Test]
+    public void EveryPictureHasANameAndItsOwnSize()
+    {
+        XElement[] pictures = [.. Of(Html("show"), "img")];
+        Assert.That(pictures, Has.Length.GreaterThan(10));
+        foreach (XElement picture in pictures)
+        {
+            string title = Of(picture.Ancestors().First(of => of.Name.LocalName == "figure"), "strong").Single().Value;
+            byte[] png = Convert.FromBase64String(picture.Attribute("src")!.Value["data:image/png;base64,".Length..]);
+            using var codec = SKCodec.Create(new MemoryStream(png));
+            Assert.Multiple(() =>
+            {
+                Assert.That((string?)picture.Attribute("alt"), Does.StartWith($"{title}: ").And.Length.GreaterThan(
+                    title.Length + 2));
+                Assert.That((int?)picture.Attribute("width"), Is.EqualTo(codec.Info.Width).And.LessThanOrEqualTo(848));
+                Assert.That((int?)picture.Attribute("height"), Is.EqualTo(codec.Info.Height));
+            });
+        }
+    }
+
     [TestCaseSource(nameof(Names))]
     public void NamesInsideThePageAreItsOwnAndOnlyOnce(string name)
     {
@@ -70,11 +91,12 @@ public sealed partial class PageTests
         Assert.Multiple(() =>
         {
             Assert.That(html.Descendants().Select(element => element.Name.LocalName),
-                Has.None.AnyOf("script", "iframe", "object", "embed", "img", "base", "foreignObject"));
+                Has.None.AnyOf("script", "iframe", "object", "embed", "base", "foreignObject"));
             Assert.That(html.DescendantsAndSelf().Attributes().Select(attribute => attribute.Name.LocalName),
                 Has.None.StartsWith("on"));
             Assert.That(html.Descendants().Attributes().Where(attribute => attribute.Name.LocalName is "src" or "href")
-                .Select(attribute => attribute.Value), Is.All.EqualTo("data:,"));
+                .Select(attribute => attribute.Value[..Math.Min(attribute.Value.Length, 22)]),
+                Is.All.AnyOf("data:,", "data:image/png;base64,"));
             Assert.That(Of(html, "style").Single().Value, Does.Not.Contain("url(").And.Not.Contain("@import"));
             Assert.That(Of(html, "meta").Select(meta => (string?)meta.Attribute("content")),
                 Has.Some.StartsWith("default-src 'none'; style-src 'unsafe-inline'"));

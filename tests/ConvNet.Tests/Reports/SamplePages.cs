@@ -1,3 +1,4 @@
+using ConvNet.Data;
 using ConvNet.Measurement;
 using ConvNet.Models;
 using ConvNet.Profiling;
@@ -24,6 +25,7 @@ internal static class SamplePages
         ["compare"] = Compare("resnet20"),
         ["hostile"] = Compare(HostileName),
         ["roofline"] = new Page("Roofline", "Many layers.", [Roofline(), new RawData(new { })]),
+        ["show"] = Show(),
         ["train"] = Train(epochs: 12),
         ["train-one-epoch"] = Train(epochs: 1),
     };
@@ -122,6 +124,20 @@ internal static class SamplePages
                                          Math.Min(357, 52.3 * intensity) * (0.05 + 0.9 * random.NextDouble()), share)];
         return new RooflineChart("native: layers under the roofline", "What every layer reaches.",
             new Roofline(357, 52.3), points);
+    }
+
+    private static Page Show()
+    {
+        using var backend = new ManagedBackend();
+        Graph graph = BuiltInModels.Create("cifarnet");
+        using IExecutable network = backend.CompileInference(graph, 4);
+        network.Initialize(new HeNormal(1));
+        Shape shape = graph.Input.Shape;
+        float[] pixels = [.. Enumerable.Range(0, shape.Length).Select(i => 255f * (i % 37) / 36)];
+        var view = NetworkView.Of(network, "cifarnet.safetensors", new ShownSample("a cat.jpg", pixels, 3,
+            ["aeroplane", "a class with a name that is too long for a phone"]),
+            new Normalization(255, [0.5f, 0.5f, 0.5f], [0.25f, 0.25f, 0.25f]), new NetworkViewOptions(), default);
+        return ShowPage.Of(view, Origin, [new Fact("Backend", "managed 0.1.0")], new { model = "cifarnet" });
     }
 
     private static Page Train(int epochs)

@@ -1,0 +1,28 @@
+namespace ConvNet.Reports.Pages;
+
+/// <summary>The filters of a convolution.</summary>
+/// <param name="Name">The name of the parameter.</param>
+/// <param name="Dimensions">The number of filters, their channels, rows and columns.</param>
+/// <param name="Values">The values.</param>
+/// <param name="ReadColours">Whether the channels are red, green and blue.</param>
+public sealed record Filters(string Name, IReadOnlyList<int> Dimensions, float[] Values, bool ReadColours)
+{
+    /// <summary>Returns the filters of all convolutions of a network.</summary>
+    /// <param name="network">The executable.</param>
+    public static IEnumerable<Filters> Of(IExecutable network)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        foreach (Parameter parameter in network.Graph.Parameters)
+        {
+            if (parameter is not { Role: ParameterRole.Weight, Dimensions: [_, var channels, _, _] })
+                continue;
+            bool readsImage = parameter.Node.Inputs.Any(network.Graph.Inputs.Contains);
+            yield return new Filters(parameter.Name, parameter.Dimensions, network.Read(parameter),
+                readsImage && channels == 3);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Filters), (nameof(Name), Name),
+        (nameof(Dimensions), Dimensions), (nameof(ReadColours), ReadColours));
+}
