@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace ConvNet.Cli;
 
 /// <summary>Handles SIGINT and SIGTERM. The first signal cancels the verb and, if it does not end within 1.5 seconds,
-/// ends the process. The second signal ends the process at once.</summary>
+/// ends the process; a verb that saves its work is given the time that it needs. The second signal ends the process at
+/// once.</summary>
 internal sealed class Interruption : IDisposable
 {
     private const int BaseOfSignals = 128, SignalInterrupt = 2, SignalTerminate = 15;
@@ -34,7 +35,8 @@ internal sealed class Interruption : IDisposable
     public int ExitCode { get; private set; } = Cli.ExitCode.Interrupted;
 
     /// <summary>Formats the message after an interruption.</summary>
-    public static string Message(FilesWritten files) => $"convnet: interrupted; {files.Words}.";
+    public static string Message(FilesWritten files)
+        => $"convnet: interrupted; {files.Words}.{(files.Resume is { } resume ? $"\nTo resume: {resume}" : "")}";
 
     /// <summary>Stops listening.</summary>
     public void Dispose()
@@ -51,24 +53,32 @@ internal sealed class Interruption : IDisposable
         if (!context.Cancel)
             return;
         ExitCode = BaseOfSignals + (context.Signal == PosixSignal.SIGTERM ? SignalTerminate : SignalInterrupt);
-        _deadline.Change(Patience, Timeout.InfiniteTimeSpan);
+        if (_files.SavesAtInterruption)
+            Write("convnet: ending after this step. A second signal ends at once, without saving.");
+        else
+            _deadline.Change(Patience, Timeout.InfiniteTimeSpan);
         _source.Cancel();
     }
 
     private void End()
     {
+        Write(Message(_files));
+        // Skips destructors of libraries whose threads are still running.
+        if (!OperatingSystem.IsWindows())
+            ExitAtOnce(ExitCode);
+        Environment.Exit(ExitCode);
+    }
+
+    private static void Write(string line)
+    {
         try
         {
-            Console.Error.WriteLine(Message(_files));
+            Console.Error.WriteLine(line);
         }
         catch (IOException)
         {
             // Standard error is closed.
         }
-        // Skips destructors of libraries whose threads are still running.
-        if (!OperatingSystem.IsWindows())
-            ExitAtOnce(ExitCode);
-        Environment.Exit(ExitCode);
     }
 
     [DllImport("libc", EntryPoint = "_exit")]

@@ -1,12 +1,14 @@
 using ConvNet.Tests.Contract;
 using ConvNet.Tests.Models;
+using ConvNet.Tests.Training;
 
 namespace ConvNet.Tests;
 
 /// <summary>This assembly as a program, for what must have a process of its own: the first word says what.</summary>
 internal static partial class Program
 {
-    public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models";
+    public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
+        SweepKills = "kills";
 
     public static int Main(string[] words)
     {
@@ -20,9 +22,11 @@ internal static partial class Program
                 break;
             case [SweepModels, .. var rest]:
                 return ModelSweep.Run(rest) ? 0 : 1;
+            case [SweepKills, .. var rest]:
+                return KillSweep.Run(rest) ? 0 : 1;
             default:
-                throw new ArgumentException($"This program knows {Continue}, {HiddenCaches} and {SweepModels}.",
-                    nameof(words));
+                throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels} and "
+                    + $"{SweepKills}.", nameof(words));
         }
         return 0;
     }

@@ -27,7 +27,7 @@ internal abstract class Verb : Command
     public abstract int Run(ParseResult command, Terminal terminal);
 
     /// <summary>Adds an option with a default.</summary>
-    protected Option<T> WithDefault<T>(string name, string description, T otherwise, string? helpName = null)
+    public Option<T> WithDefault<T>(string name, string description, T otherwise, string? helpName = null)
     {
         var option = new Option<T>(name)
         {
@@ -40,7 +40,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds an optional option.</summary>
-    protected Option<T?> Optional<T>(string name, string description, string? helpName = null)
+    public Option<T?> Optional<T>(string name, string description, string? helpName = null)
     {
         var option = new Option<T?>(name) { Description = description, HelpName = helpName };
         Add(option);
@@ -48,7 +48,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds an option without a value.</summary>
-    protected Option<bool> Flag(string name, string description)
+    public Option<bool> Flag(string name, string description)
     {
         var option = new Option<bool>(name) { Description = description };
         Add(option);
@@ -79,7 +79,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds a numeric option with a default.</summary>
-    protected Option<T> Number<T>(string name, string description, T otherwise, NumberRange<T> range,
+    public Option<T> Number<T>(string name, string description, T otherwise, NumberRange<T> range,
         string helpName) where T : struct, INumber<T>
     {
         Option<T> option = WithDefault(name, description, otherwise, helpName);
@@ -88,7 +88,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds a numeric option without a default.</summary>
-    protected Option<T?> OptionalNumber<T>(string name, string description, NumberRange<T> range,
+    public Option<T?> OptionalNumber<T>(string name, string description, NumberRange<T> range,
         string helpName) where T : struct, INumber<T>
     {
         Option<T?> option = Optional<T?>(name, description, helpName);
@@ -105,7 +105,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds an option with a fixed set of values and a default.</summary>
-    protected Option<string> Choice(string name, string description, string otherwise, params string[] words)
+    public Option<string> Choice(string name, string description, string otherwise, params string[] words)
     {
         Option<string> option = WithDefault(name, description, otherwise);
         AcceptOnly(option, words);
@@ -125,7 +125,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds an option that names an output file.</summary>
-    protected Option<string?> Written(string name, string description)
+    public Option<string?> Written(string name, string description)
     {
         Option<string?> option = Optional<string>(name, description, "FILE");
         Files.Add(option, FileUse.Written, command => ValueOf(command, option));
@@ -133,7 +133,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Adds an option that names a file to update.</summary>
-    protected Option<string?> Updated(string name, string description)
+    public Option<string?> Updated(string name, string description)
     {
         Option<string?> option = Optional<string>(name, description, "FILE");
         Files.Add(option, FileUse.Updated, command => ValueOf(command, option));
@@ -141,15 +141,15 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Declares that an option names a model, which may be a file.</summary>
-    protected void ReadsModel(Option option)
+    public void ReadsModel(Option option)
         => Files.Add(option, FileUse.Read, command => ModelChoice.Files(ValueOf(command, option)));
 
     /// <summary>Returns the value of an option, or nothing if it is omitted.</summary>
-    protected static IEnumerable<string> ValueOf(ParseResult command, Option option)
+    public static IEnumerable<string> ValueOf(ParseResult command, Option option)
         => command.GetResult(option)?.GetValueOrDefault<string?>() is { } value ? [value] : [];
 
     /// <summary>Adds an option that takes one or more words, separated by spaces or commas.</summary>
-    protected Option<string[]> Several(string name, string description, string helpName)
+    public Option<string[]> Several(string name, string description, string helpName)
     {
         var option = new Option<string[]>(name)
         {
@@ -164,27 +164,27 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Returns the words of such an option.</summary>
-    protected static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
+    public static IEnumerable<string> Words(ParseResult command, Option<string[]> option)
         => command.GetValue(option)!.SelectMany(word => word.Split(',', StringSplitOptions.RemoveEmptyEntries));
 
     /// <summary>Returns the words as numbers.</summary>
     /// <exception cref="ArgumentException">A word is not a number in the range.</exception>
-    protected static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option, NumberRange<int> range)
+    public static IEnumerable<int> Numbers(ParseResult command, Option<string[]> option, NumberRange<int> range)
         => Words(command, option).Select(word => range.Read(option.Name, word, out int number) is { } error
             ? throw new ArgumentException(error)
             : number);
 
     /// <summary>Adds the option that names a backend.</summary>
-    protected Option<string> BackendOption()
+    public Option<string> BackendOption()
         => WithDefault("--backend", $"The backend: {BackendRegistry.Names}.", BackendRegistry.Default, "NAME");
 
     /// <summary>Adds the option that names a backend or selects it automatically.</summary>
-    protected Option<string> BackendOrAutoOption()
+    public Option<string> BackendOrAutoOption()
         => WithDefault("--backend", $"The backend: {BackendRegistry.Names}; or {BackendRegistry.Auto}, the fastest "
             + "that passes its self-test.", BackendRegistry.Default, "NAME");
 
     /// <summary>Adds the option that selects the precision.</summary>
-    protected Option<string> PrecisionOption()
+    public Option<string> PrecisionOption()
         => Choice("--precision",
             "fast: native may use Winograd algorithms, which are less accurate and where an infinite or very large "
             + "value turns the whole output tile around it into NaN; accurate: native uses only the direct algorithm.",
@@ -195,7 +195,7 @@ internal abstract class Verb : Command
         => Enum.Parse<Precision>(command.GetValue(option)!, ignoreCase: true);
 
     /// <summary>Adds the options that name the data and say how it is read.</summary>
-    protected DataOptions ReadsData()
+    public DataOptions ReadsData()
     {
         Option<string> data = WithDefault("--data", "digits, fashion-mnist, or a path: a folder of IDX files (MNIST), "
             + "of the binary files of CIFAR-10 or CIFAR-100, or of images (FOLDER/train/CLASS/IMAGE and "
@@ -212,7 +212,7 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Creates the loader of the test images.</summary>
-    protected static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers)
+    public static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers)
         => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });
 
     /// <summary>Adds the options that name the report files.</summary>
@@ -221,15 +221,37 @@ internal abstract class Verb : Command
         Written("--markdown", "Write the same page to this file as Markdown."));
 
     /// <summary>Formats the command line for use in a shell.</summary>
-    internal static string CommandLineOf(ParseResult command)
-        => string.Join(' ', command.Tokens.Select(token => token.Value)
-        .Select(word => word.Any(c => c is ' ' or '"' or '>') ? $"'{word}'" : word).Prepend("./convnet"));
+    /// <param name="command">The command line.</param>
+    /// <param name="except">Options to leave out, with their values.</param>
+    internal static string CommandLineOf(ParseResult command, params IReadOnlyCollection<Option> except)
+    {
+        var words = new List<string> { "./convnet" };
+        bool isLeftOut = false;
+        foreach (Token token in command.Tokens)
+        {
+            if (token.Type == TokenType.Option)
+                isLeftOut = except.Any(option => option.Name == token.Value || option.Aliases.Contains(token.Value));
+            if (!isLeftOut)
+                words.Add(Quoted(token.Value));
+        }
+        return string.Join(' ', words);
+    }
+
+    /// <summary>Quotes a word for use in a shell.</summary>
+    internal static string Quoted(string word)
+        => word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c)
+            || "-_./:=,@%+".Contains(c, StringComparison.Ordinal))
+            ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
+    /// <summary>Whether a command line names an option.</summary>
+    internal static bool IsGiven(ParseResult command, Option option)
+        => command.GetResult(option) is { Implicit: false };
 
     /// <summary>Adds the option that sets the number of threads.</summary>
-    protected Option<int?> ThreadsOption()
+    public Option<int?> ThreadsOption()
         => OptionalNumber("--threads", "Number of threads. Default: all processors.", NumberRanges.Threads, "N");
 
     /// <summary>Adds the option that names the section of a file for the results.</summary>
-    protected Option<string> SectionOption() => WithDefault("--section", "The section of --update: the text "
+    public Option<string> SectionOption() => WithDefault("--section", "The section of --update: the text "
         + "between <!-- bench NAME --> and <!-- end -->.", "results", "NAME");
 }

@@ -1,6 +1,6 @@
 namespace ConvNet.Cli;
 
-/// <summary>Records the files that a command has written, for the message after an interruption.</summary>
+/// <summary>Records what a command has saved, for the message after an interruption.</summary>
 internal sealed class FilesWritten
 {
     private readonly Lock _lock = new();
@@ -15,6 +15,13 @@ internal sealed class FilesWritten
                 _files.Add(file);
         }
     }
+
+    /// <summary>The command line that resumes what was interrupted; null if there is nothing to resume.</summary>
+    public string? Resume { get; set; }
+
+    /// <summary>Whether the command ends by itself after an interruption, once it has saved its work, however long that
+    /// takes.</summary>
+    public bool SavesAtInterruption { get; set; }
 
     /// <summary>Describes the files for that message.</summary>
     public string Words

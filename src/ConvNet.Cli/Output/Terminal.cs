@@ -20,6 +20,7 @@ internal sealed class Terminal
 
     private readonly TextWriter _output, _error;
     private readonly FilesWritten _files;
+    private string? _resume;
 
     /// <summary>Creates a terminal.</summary>
     /// <param name="output">Standard output.</param>
@@ -70,6 +71,14 @@ internal sealed class Terminal
 
     /// <summary>Records a completely written file, for the message after an interruption.</summary>
     public void Wrote(string file) => _files.Add(file);
+
+    /// <summary>Announces that the verb saves its work when it is interrupted, which may take longer than other verbs
+    /// are given.</summary>
+    /// <param name="resume">The command line that resumes it.</param>
+    public void SavesAtInterruption(string resume) => (_files.SavesAtInterruption, _resume) = (true, resume);
+
+    /// <summary>Records that the work can be resumed from what has been saved.</summary>
+    public void CanResume() => _files.Resume = _resume;
 
     /// <summary>Whether output can be redrawn.</summary>
     public bool IsInteractive => People.Profile.Out.IsTerminal && People.Profile.Capabilities.Ansi;

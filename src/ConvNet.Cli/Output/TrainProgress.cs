@@ -71,7 +71,7 @@ internal static class TrainProgress
     /// <param name="workers">The number of threads that prepare batches ahead.</param>
     public static string StallText(TrainingResult result, int workers)
     {
-        double seconds = result.Epochs.Sum(epoch => epoch.Seconds), share = result.StallSeconds / seconds;
+        double seconds = result.Epochs.Sum(epoch => epoch.Seconds), share = seconds > 0 ? result.StallSeconds / seconds : 0;
         string more = share < NoticeableShare ? "" : workers == 0
             ? "; with --workers, threads prepare batches ahead"
             : "; more --workers may help";

@@ -5,7 +5,7 @@ namespace ConvNet.Serialization;
 /// A file is written under a temporary name in its folder, <c>NAME.unfinished-</c> and 32 hexadecimal digits, flushed
 /// to disk, and renamed. The writer holds a shared lock on the temporary file. This distinguishes a file that a
 /// terminated process left behind from one that another process is writing: the next write or check of the same name
-/// removes the temporary files that it can lock exclusively.
+/// removes the temporary files that it can lock exclusively. The folder is flushed to disk as well.
 /// </remarks>
 internal static class AtomicFile
 {
@@ -50,6 +50,7 @@ internal static class AtomicFile
                 throw Failed(error, path, what, target, length.Value);
             throw;
         }
+        FolderSync.Flush(Path.GetDirectoryName(target)!);
     }
 
     /// <summary>Throws if the file could not be written. Call it before the work whose result is to be saved.</summary>
@@ -146,17 +147,21 @@ internal static class AtomicFile
         }
     }
 
-    // Removes files that terminated writers left behind.
     private static void RemoveStale(string target)
+        => RemoveStale(Path.GetDirectoryName(target)!, Path.GetFileName(target).Equals);
+
+    /// <summary>Removes files that terminated writers left behind.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="isTarget">Whether a name is that of a file that was to be written.</param>
+    public static void RemoveStale(string folder, Func<string, bool> isTarget)
     {
-        string folder = Path.GetDirectoryName(target)!, beginning = Path.GetFileName(target) + Mark;
         try
         {
             foreach (string file in Directory.EnumerateFiles(folder))
             {
                 string name = Path.GetFileName(file);
-                if (name.StartsWith(beginning, StringComparison.Ordinal)
-                    && Guid.TryParseExact(name[beginning.Length..], "N", out _)
+                int mark = name.LastIndexOf(Mark, StringComparison.Ordinal);
+                if (mark >= 0 && isTarget(name[..mark]) && Guid.TryParseExact(name[(mark + Mark.Length)..], "N", out _)
                     && FileKind.NotRegular(file, follow: false) is null)
                     RemoveUnheld(file);
             }

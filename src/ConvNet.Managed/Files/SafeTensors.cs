@@ -101,8 +101,11 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
                     + $"ends at {end:N0}.");
             end = entry.End;
         }
-        return end == available ? header
-            : throw Damaged($"The header declares {end:N0} bytes of values, but the file has {available:N0}.");
+        if (end != available)
+            throw Damaged($"The header declares {end:N0} bytes of values, but the file has {available:N0}.");
+        if (header.Metadata.ContainsKey(ContentChecksum.Key))
+            ContentChecksum.Check(file, LengthBytes + ContentChecksum.PlaceIn(json), path);
+        return header;
     }
 
     /// <summary>Reads the values of the next tensor.</summary>
@@ -113,7 +116,8 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         return values;
     }
 
-    /// <summary>Writes a file whose values are produced one tensor at a time.</summary>
+    /// <summary>Writes a file whose values are produced one tensor at a time. If the header has a checksum, it is
+    /// filled in.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="what">What is written, for error messages.</param>
     /// <param name="header">The header.</param>
@@ -124,13 +128,21 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     {
         AtomicFile.Write(path, what, stream =>
         {
+            if (ContentChecksum.PlaceIn(header) is { } place)
+                ContentChecksum.Write(stream, LengthBytes + place, WriteContent);
+            else
+                WriteContent(stream);
+        }, FileBytes(header, count));
+
+        void WriteContent(Stream stream)
+        {
             Span<byte> length = stackalloc byte[LengthBytes];
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             stream.Write(length);
             stream.Write(header);
             foreach (ReadOnlyMemory<float> tensor in values)
                 Floats.Write(stream, tensor.Span);
-        }, FileBytes(header, count));
+        }
     }
 
     /// <summary>Returns the length of a file in bytes.</summary>

@@ -9,14 +9,18 @@ namespace ConvNet.Serialization;
 /// its images. Optionally, the file also contains everything needed to resume training.</summary>
 /// <remarks>
 /// The file is a safetensors file of <see cref="SafeTensors"/>. Its metadata contains <c>graph</c>
-/// (<see cref="GraphJson"/>) and <c>normalization</c>
-/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>). To resume training, it also contains
+/// (<see cref="GraphJson"/>), <c>normalization</c>
+/// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>), and <c>checksum</c>, the SHA-256 of the
+/// whole file with zeros as its digits, which is verified on loading. To resume training, it also contains
 /// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state in the form of a
 /// <see cref="TrainingState"/>, and the averages of the weights under names such as <c>conv1.weight/average</c>.
 /// </remarks>
 public sealed class SavedModel
 {
     private const string Content = "the trained model";
+
+    // Files of the current format have a checksum.
+    private const string FormatKey = "format", Format = "convnet/2";
 
     private readonly Dictionary<string, float[]> _values;
     private readonly TrainingState? _state;
@@ -123,11 +127,16 @@ public sealed class SavedModel
     /// <exception cref="ArgumentException">The path is empty.</exception>
     public static void CheckPath(string path, Graph graph, Normalization? normalization = null,
         SavedTraining? training = null)
+        => CheckPath(path, graph, normalization, training, files: 1);
+
+    /// <summary>Throws if <see cref="Save"/> could not write a number of such files.</summary>
+    internal static void CheckPath(string path, Graph graph, Normalization? normalization, SavedTraining? training,
+        int files)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        AtomicFile.Probe(path, Content, SafeTensors.FileBytes(
-            Header(graph, normalization, training, long.MaxValue, long.MaxValue,
-                graph.Parameters.Where(p => p.Trainable).Select(p => p.Name)), Count(graph, training)));
+        long bytes = SafeTensors.FileBytes(Header(graph, normalization, training, long.MaxValue, long.MaxValue,
+            graph.Parameters.Where(p => p.Trainable).Select(p => p.Name)), Count(graph, training));
+        AtomicFile.Probe(path, files == 1 ? Content : $"{files} files of the training", files * bytes);
     }
 
     /// <summary>Loads a file. Everything is validated: lengths, offsets, shapes against the graph, and that all values
@@ -155,6 +164,9 @@ public sealed class SavedModel
         TrainingKinds? kinds = null)
     {
         SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
+        if (header.Metadata.GetValueOrDefault(FormatKey) == Format && !header.Metadata.ContainsKey(ContentChecksum.Key))
+            throw new InvalidDataException($"{path}: its metadata has the format {Format} but no "
+                + $"\"{ContentChecksum.Key}\". The file is damaged.");
         if (!header.Metadata.TryGetValue("graph", out string? json))
             throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"graph\".");
         Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
@@ -302,7 +314,12 @@ public sealed class SavedModel
     private static byte[] Header(Graph graph, Normalization? normalization, SavedTraining? training, long step,
         long pass, IEnumerable<string> frozen)
     {
-        var metadata = new Dictionary<string, string> { ["format"] = "convnet", ["graph"] = GraphJson.Write(graph) };
+        var metadata = new Dictionary<string, string>
+        {
+            [FormatKey] = Format,
+            [ContentChecksum.Key] = ContentChecksum.Placeholder,
+            ["graph"] = GraphJson.Write(graph),
+        };
         if (normalization is not null)
             metadata["normalization"] = Write(normalization);
         if (training is not null)

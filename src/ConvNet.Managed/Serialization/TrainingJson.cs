@@ -44,7 +44,8 @@ public sealed record TrainingKinds
 ///     { "transform": "randomhorizontalflip", "probability": 0.5 },
 ///     { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
-///     "correct": 120, "epochs": [{ "loss": "0.9", "testAccuracy": 0.7 }], "averaged": 25 } }</code>
+///     "correct": 120, "epochs": [{ "loss": "0.9", "trainAccuracy": 0.6, "testAccuracy": 0.7, "completed": true }],
+///     "averaged": 25 } }</code>
 /// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }. With
 /// several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A transform of
 /// one of several inputs has an "input". "data" has "batchTransforms", as [{ "transform": "mixup", "alpha": 0.2 }],
@@ -260,8 +261,11 @@ internal static class TrainingJson
         {
             json.WriteStartObject();
             WriteAsText(json, "loss", epoch.Loss);
+            if (epoch.TrainAccuracy is { } trained)
+                json.WriteNumber("trainAccuracy", trained);
             if (epoch.TestAccuracy is { } accuracy)
                 json.WriteNumber("testAccuracy", accuracy);
+            json.WriteBoolean("completed", epoch.Completed);
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -269,10 +273,16 @@ internal static class TrainingJson
 
     private static EpochResult ReadEpoch(JsonReader json)
     {
-        var result = new EpochResult(FromText(json, "loss"),
-            json.Optional("testAccuracy") is null ? null : json.Double("testAccuracy"));
+        var result = new EpochResult(FromText(json, "loss"), Fraction("testAccuracy"))
+        {
+            TrainAccuracy = Fraction("trainAccuracy"),
+            // Files from before this was recorded were usually saved after the test.
+            Completed = json.Flag("completed", true),
+        };
         json.RejectOthers();
         return result;
+
+        double? Fraction(string name) => json.Optional(name) is null ? null : json.Double(name);
     }
 
     private static void WritePredictions(Utf8JsonWriter json, OutputProgress output)

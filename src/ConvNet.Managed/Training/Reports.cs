@@ -66,6 +66,9 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
 /// <param name="Test">The evaluation after the last epoch; null without test images.</param>
 public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluation? Test)
 {
+    /// <summary>Why the training stopped before its last epoch was complete; null if it did not.</summary>
+    public string? Stopped { get; init; }
+
     /// <summary>The evaluation of the averaged weights after the last epoch; null if there are none, or without test
     /// images.</summary>
     public Evaluation? Averaged { get; init; }
@@ -78,5 +81,5 @@ public sealed record TrainingResult(IReadOnlyList<EpochReport> Epochs, Evaluatio
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingResult), (nameof(Epochs), Epochs),
-        (nameof(Test), Test), (nameof(Averaged), Averaged));
+        (nameof(Test), Test), (nameof(Averaged), Averaged), (nameof(Stopped), Stopped));
 }

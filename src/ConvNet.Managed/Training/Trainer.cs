@@ -4,36 +4,6 @@ using static System.FormattableString;
 
 namespace ConvNet.Training;
 
-/// <summary>Options of a <see cref="Trainer"/>.</summary>
-public sealed record TrainerOptions
-{
-    /// <summary>The number of epochs.</summary>
-    public int Epochs { get; init; } = 10;
-
-    /// <summary>α, the initial learning rate.</summary>
-    public float LearningRate { get; init; } = 0.05f;
-
-    /// <summary>The schedule of the learning rate.</summary>
-    public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
-
-    /// <summary>How the weights are averaged; null if they are not. <see cref="Trainer.Averages"/> has the
-    /// averages.</summary>
-    public WeightAveraging? Averaging { get; init; }
-
-    /// <summary>
-    /// Whether a NaN or infinite loss stops the training with a <see cref="NonFiniteLossException"/>. At the end of an
-    /// epoch, non-finite parameters, buffers and scores stop it too. A step with a non-finite loss is never applied; if
-    /// this is false, training continues with the next batch.
-    /// </summary>
-    public bool StopAtNonFiniteLoss { get; init; } = true;
-
-    /// <summary>Called after every step.</summary>
-    public Action<StepReport>? OnStep { get; init; }
-
-    /// <summary>Called after every epoch and its test.</summary>
-    public Action<EpochReport>? OnEpoch { get; init; }
-}
-
 /// <summary>Trains an executable on a data set: iterates over the batches of a loader and runs a training step on
 /// each.</summary>
 /// <remarks>
@@ -70,9 +40,17 @@ public sealed class Trainer
             throw new ArgumentException(
                 $"The schedule of the learning rate is null. Use one such as {nameof(ConstantSchedule)}.",
                     nameof(options));
+        if (options.Callbacks is null || options.Callbacks.Any(callback => callback is null))
+            throw new ArgumentException("A callback is null. Remove it.", nameof(options));
         (_executable, _options) = (executable, options);
         Averages = options.Averaging is { } averaging ? new AveragedWeights(executable, averaging) : null;
     }
+
+    /// <summary>The executable that is trained.</summary>
+    public IExecutable Executable => _executable;
+
+    /// <summary>The options.</summary>
+    public TrainerOptions Options => _options;
 
     /// <summary>The averages of the weights; null without <see cref="TrainerOptions.Averaging"/>.</summary>
     /// <remarks>At the end of the training, they include the running statistics that have been estimated anew, if the
@@ -82,11 +60,24 @@ public sealed class Trainer
     /// <summary>The progress of the training, before a step or after the last one.</summary>
     public TrainingProgress Progress { get; private set; } = TrainingProgress.Start;
 
+    /// <summary>Why the training is to stop before its end; null if it is not.</summary>
+    public string? StopReason { get; private set; }
+
+    /// <summary>Ends the training after the current step, as if it were the last one. A callback may call it.</summary>
+    /// <param name="reason">The reason, such as <c>the test accuracy has not risen for 5 epochs</c>.</param>
+    /// <exception cref="ArgumentException">The reason is null or empty.</exception>
+    public void Stop(string reason)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        StopReason ??= reason;
+    }
+
     /// <summary>Trains the executable.</summary>
     /// <param name="train">The training samples.</param>
     /// <param name="test">The samples to test on after every epoch; null for none.</param>
     /// <param name="from">The position to resume from: the <see cref="Progress"/> of an interrupted training, whose
-    /// state the executable has loaded. Null starts from the beginning.</param>
+    /// state the executable has loaded. Null starts from the beginning. If the training was interrupted before the test
+    /// of an epoch, the test comes first. After the last epoch, only the results are computed.</param>
     /// <param name="cancellation">Cancels the training between two steps. The parameters are those of the last complete
     /// step, which <see cref="Progress"/> identifies.</param>
     /// <exception cref="ArgumentNullException"><paramref name="train"/> is null.</exception>
@@ -110,34 +101,67 @@ public sealed class Trainer
             DataBinding.ForEvaluation(_executable, test);
         Progress = from ?? TrainingProgress.Start;
         train.CheckPosition(Progress.Position);
-        if (Progress.Position.Epoch > _options.Epochs)
-            throw new ArgumentException($"The training has completed its {_options.Epochs} epochs. To continue, use "
-                + "more.",
-                nameof(from));
+        if (Progress.Position.Epoch - 1 > _options.Epochs)
+            throw new ArgumentException(Invariant($"The training has completed {Progress.Position.Epoch - 1} epochs, ")
+                + Invariant($"more than its {_options.Epochs}. To continue, use ")
+                + Invariant($"{Progress.Position.Epoch} or more."), nameof(from));
         CheckOutputs(Progress, binding);
         CheckAverages();
-        bool followsTest = _options.Schedule.Metric == EpochMetric.TestAccuracy;
-        if (followsTest && test is null)
+        if (_options.Schedule.Metric == EpochMetric.TestAccuracy && test is null)
             throw new ArgumentException("The schedule follows the test accuracy. Pass test samples.", nameof(test));
-        // The training was interrupted after the last step of an epoch and before its test.
-        if (followsTest && Progress is { Position.Batch: 0, Epochs: [.., { TestAccuracy: null }] })
-            NoteTest(AccuracyOf(Evaluation.Of(_executable, test!, cancellation)));
+        StopReason = null;
+        Each(callback => callback.OnStart(this));
+        try
+        {
+            TrainingResult result = Run(train, test, binding, cancellation);
+            Each(callback => callback.OnEnd(this, result));
+            return result;
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            Each(callback => callback.OnInterrupted(this));
+            throw;
+        }
+    }
+
+    private TrainingResult Run(DataLoader train, DataLoader? test, DataBinding binding,
+        CancellationToken cancellation)
+    {
         var epochs = new List<EpochReport>();
         Evaluation? evaluation = null;
-        while (Progress.Position.Epoch <= _options.Epochs)
+        // The training was interrupted after the last step of an epoch and before the end of its test.
+        if (Progress is { Position.Batch: 0, Epochs: [.., { Completed: false } last] })
+            Complete(new EpochReport(Progress.Position.Epoch - 1, last.Loss, last.TrainAccuracy, null, 0, 0));
+        while (Progress.Position.Epoch <= _options.Epochs && StopReason is null)
+            Complete(TrainEpoch(train, binding, cancellation));
+        if (test is not null)
+            evaluation ??= Evaluation.Of(_executable, test, cancellation);
+        return new TrainingResult(epochs, evaluation)
         {
-            EpochReport report = TrainEpoch(train, binding, cancellation);
+            Stopped = StopReason,
+            Averaged = Averages is not { Count: > 0 } || test is null ? null : Averages.Evaluate(test,
+                Averages.Averaging.ReestimatesStatistics ? train : null, cancellation),
+        };
+
+        // A training that was stopped within an epoch has no results of this epoch.
+        void Complete(EpochReport report)
+        {
+            evaluation = null;
+            if (Progress.Position.Batch > 0)
+                return;
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
             report = report with { Test = evaluation, TestAccuracy = AccuracyOf(evaluation) };
             NoteTest(report.TestAccuracy);
             epochs.Add(report);
             _options.OnEpoch?.Invoke(report);
+            Each(callback => callback.OnEpoch(this, report));
         }
-        return new TrainingResult(epochs, evaluation)
-        {
-            Averaged = Averages is not { Count: > 0 } || test is null ? null : Averages.Evaluate(test,
-                Averages.Averaging.ReestimatesStatistics ? train : null, cancellation),
-        };
+    }
+
+    private void Each(Action<TrainingCallback> call)
+    {
+        foreach (TrainingCallback callback in _options.Callbacks)
+            call(callback);
     }
 
     private void CheckAverages()
@@ -153,7 +177,8 @@ public sealed class Trainer
 
     private void NoteTest(double? accuracy) => Progress = Progress with
     {
-        Epochs = [.. Progress.Epochs.SkipLast(1), Progress.Epochs[^1] with { TestAccuracy = accuracy }],
+        Epochs = [.. Progress.Epochs.SkipLast(1),
+            Progress.Epochs[^1] with { TestAccuracy = accuracy, Completed = true }],
     };
 
     private EpochReport TrainEpoch(DataLoader train, DataBinding binding, CancellationToken cancellation)
@@ -184,15 +209,20 @@ public sealed class Trainer
                 Progress = batch.Next.Epoch == epoch ? done : TrainingProgress.Start with
                 {
                     Position = batch.Next,
-                    Epochs = [.. done.Epochs, new EpochResult(done.Loss, null)],
+                    Epochs = [.. done.Epochs, new EpochResult(done.Loss, null) { TrainAccuracy = done.Accuracy }],
                     Averaged = done.Averaged,
                 };
                 seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-                _options.OnStep?.Invoke(new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
+                var report = new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
                     (done.Images - before) / seconds)
-                { Outputs = ReportsOf(done, binding) });
+                { Outputs = ReportsOf(done, binding) };
+                // A step that leaves non-finite values is not reported to callbacks, which may save it.
                 if (batch.Next.Epoch > epoch && _options.StopAtNonFiniteLoss)
                     CheckFinite(batch, learningRate, step + 1);
+                _options.OnStep?.Invoke(report);
+                Each(callback => callback.OnStep(this, report));
+                if (StopReason is not null)
+                    break;
             }
         }
         return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds)

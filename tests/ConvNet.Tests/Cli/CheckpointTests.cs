@@ -8,7 +8,7 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Cli;
 
-/// <summary><c>train --save</c>, <c>--load</c> and <c>--weights</c>.</summary>
+/// <summary><c>train --save</c>, <c>--resume</c> with its other name <c>--load</c>, and <c>--weights</c>.</summary>
 public sealed class CheckpointTests
 {
     private static readonly string[] s_trained = ["--batch", "8", "--epochs", "2", "--lr", "0.005", "--seed", "3",
@@ -113,8 +113,7 @@ public sealed class CheckpointTests
             Load(file, "--epochs", "3", "--data", "digits").IsRefusedWith("255", "1×8×8");
             Load(half, "--batch", "9").IsRefusedWith("batch 5 of epoch 2", "the batch size was 8; the loader has 9");
             Load(half, "--seed", "4").IsRefusedWith("batch 5 of epoch 2", "the seed was 3; the loader has 4");
-            Load(file, "--weights", file).IsRefusedWith("--load resumes a training and --weights starts");
-            Load(file, "--model", "digits").IsRefusedWith("The file of --load contains the network");
+            Load(file, "--weights", file).IsRefusedWith("--resume resumes a training and --weights starts");
             CommandLine.Run("train", "--weights", file, "--model", "digits")
                 .IsRefusedWith("The file of --weights contains the network");
         });
@@ -153,5 +152,5 @@ public sealed class CheckpointTests
     }
 
     private static CommandLine Load(string file, params string[] more)
-        => CommandLine.Run(["train", "--backend", "managed", "--load", file, .. more]);
+        => CommandLine.Run(["train", "--backend", "managed", "--resume", file, .. more]);
 }

@@ -71,7 +71,8 @@ public sealed class InterruptionTests
             Assert.That(process.ExitCode, Is.EqualTo(code), error.Result);
             Assert.That(error.Result, Does.Contain($"convnet: interrupted; {saved}.").And.Not.Contain("   at "));
             Assert.That(output.Result, Does.Not.Contain("interrupted"));
-            string[] written = ["page.md", "sweep.jsonl", .. words == s_training ? ["model.safetensors"] : (string[])[]];
+            string[] written = ["page.md", "sweep.jsonl",
+                .. words == s_training ? ["model.safetensors"] : (string[])[]];
             Assert.That(Directory.GetFiles(folder.Path).Select(Path.GetFileName), Is.SubsetOf(written));
             Assert.That(File.ReadAllText(folder.File("page.md")), Is.EqualTo("<!-- bench results -->\n<!-- end -->\n"));
         });
@@ -109,6 +110,9 @@ public sealed class InterruptionTests
         files.Add("b");
         files.Add("a");
         Assert.That(Interruption.Message(files), Is.EqualTo("convnet: interrupted; saved before: a, b."));
+        files.Resume = "./convnet train --resume a";
+        Assert.That(Interruption.Message(files),
+            Is.EqualTo("convnet: interrupted; saved before: a, b.\nTo resume: ./convnet train --resume a"));
     }
 
     private static void Signal(int process, string signal)

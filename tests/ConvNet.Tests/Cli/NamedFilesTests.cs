@@ -39,7 +39,7 @@ public sealed class NamedFilesTests
                                                           && other.Option.Name != "--data"
                                                           && (written.Option.Name,
                                                               other.Option.Name)
-                                                              is not ("--save", "--load" or "--weights")
+                                                              is not ("--save", "--resume" or "--weights")
                                                       select new TestCaseData(verb.Name, written.Option.Name,
                                                           other.Option.Name)
                                                           .SetArgDisplayNames(verb.Name, written.Option.Name,
@@ -71,7 +71,8 @@ public sealed class NamedFilesTests
     {
         foreach (Verb verb in App.Describe().Subcommands.OfType<Verb>())
         {
-            IEnumerable<string> files = verb.Options.Where(option => option.HelpName is "FILE" or "MODEL" or "DATA")
+            IEnumerable<string> files = verb.Options.Where(option => option.HelpName is "FILE" or "MODEL" or "DATA"
+                or "PATH")
                 .Select(option => option.Name);
             Assert.That(verb.Files.Options.Select(each => each.Option.Name), Is.EquivalentTo(files), verb.Name);
         }

@@ -85,26 +85,18 @@ public sealed class SavedModelTests
     }
 
     [Test]
-    public void AFlippedByteOfTheHeaderIsFoundOrHarmless()
+    public void AFlippedBitIsFound()
     {
         SaveTiny();
         byte[] bytes = File.ReadAllBytes(_path);
-        int refused = 0, header = bytes.Length - 32;
-        for (int i = 0; i < header; i++)
+        for (int i = 0; i < bytes.Length; i++)
         {
             byte[] damaged = [.. bytes];
-            damaged[i] ^= 0x04;
+            damaged[i] ^= (byte)(1 << i % 8);
             File.WriteAllBytes(_path, damaged);
-            try
-            {
-                SavedModel.Load(_path);
-            }
-            catch (InvalidDataException)
-            {
-                refused++;
-            }
+            Assert.That(() => SavedModel.Load(_path),
+                Throws.TypeOf<InvalidDataException>().With.Message.StartsWith(_path), $"byte {i}");
         }
-        Assert.That(refused, Is.GreaterThan(header / 2));
     }
 
     [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 4,

@@ -144,7 +144,8 @@ public sealed class TrainingJsonTests
                 Progress = s_training.Progress with
                 {
                     Averaged = 7,
-                    Epochs = [new EpochResult(0.1, 0.5), new EpochResult(double.NaN, null)],
+                    Epochs = [new EpochResult(0.1, 0.5) { TrainAccuracy = 0.25, Completed = true },
+                        new EpochResult(double.NaN, null)],
                 },
             };
             SavedTraining read = Read(Write(made));

@@ -299,8 +299,8 @@ public sealed class TrainerTests
             Assert.That(() => new Trainer(network, options).Train(InOrder(values)),
                 Throws.ArgumentException
                     .With.Message.Contains("takes one class for each sample, but the data set has values"));
-            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(11, 0)),
-                Throws.ArgumentException.With.Message.Contains("has completed its 10 epochs"));
+            Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(12, 0)),
+                Throws.ArgumentException.With.Message.Contains("completed 11 epochs, more than its 10"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(_train), from: At(1, 12)),
                 Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains("no batch 12 of epoch 1"));
             Assert.That(() => new Trainer(network, options).Train(Shuffled(small)),

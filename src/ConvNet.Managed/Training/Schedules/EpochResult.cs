@@ -6,6 +6,14 @@ namespace ConvNet.Training;
 /// <param name="TestAccuracy">The accuracy over the test samples after the epoch; null if there is none.</param>
 public readonly record struct EpochResult(double Loss, double? TestAccuracy)
 {
+    /// <summary>The accuracy over the training samples, each measured before the step that trained on it; null if
+    /// there is none, or several outputs have one.</summary>
+    public double? TrainAccuracy { get; init; }
+
+    /// <summary>Whether the test after the epoch is done and reported, if there is one. A training that resumes between
+    /// the last step of an epoch and the end of its test begins with the test.</summary>
+    public bool Completed { get; init; }
+
     /// <summary>One of the results.</summary>
     /// <param name="metric">Which one.</param>
     /// <exception cref="InvalidOperationException">There is no test accuracy.</exception>

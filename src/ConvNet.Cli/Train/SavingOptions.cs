@@ -1,0 +1,206 @@
+using System.CommandLine;
+using ConvNet.Cli.Verbs;
+using ConvNet.Data;
+using ConvNet.Serialization;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Train;
+
+/// <summary>The options of <c>train</c> that save a training, resume one, and start from saved weights.</summary>
+internal sealed class SavingOptions
+{
+    private const int DefaultKeep = 3;
+
+    private readonly Option _model;
+    private readonly Option<string?> _checkpoint, _save, _resume, _weights;
+    private readonly Option<CheckpointInterval?> _every;
+    private readonly Option<int?> _keep;
+
+    /// <summary>Adds the options to a verb.</summary>
+    /// <param name="verb">The verb.</param>
+    /// <param name="model">The option that names the network of a new training.</param>
+    public SavingOptions(Verb verb, Option model)
+    {
+        _model = model;
+        _checkpoint = verb.Optional<string>("--checkpoint", "Save checkpoints in this folder: the last few and that of "
+            + "the best epoch. A training that is killed at any moment resumes from them with --resume.", "DIR");
+        _every = verb.Optional<CheckpointInterval?>("--every", "How often a checkpoint is saved: 500steps, 30s, 10min, "
+            + "2h, epoch or 5epochs. Default: epoch.", "INTERVAL");
+        _every.CustomParser = result =>
+        {
+            try
+            {
+                return CheckpointInterval.Parse(result.Tokens[0].Value);
+            }
+            catch (FormatException error)
+            {
+                result.AddError($"{_every.Name}: {error.Message}");
+                return null;
+            }
+        };
+        _keep = verb.OptionalNumber("--keep", $"Number of checkpoints that are kept. Default: {DefaultKeep}.",
+            NumberRanges.FromOne, "K");
+        _save = verb.Written("--save", "Save the model and the state of the training to this safetensors file after "
+            + "every epoch and on interruption. The file of --resume or --weights is replaced completely or not at "
+            + "all.");
+        _resume = verb.Optional<string>("--resume", "Resume the training of a saved file, or of the newest intact "
+            + "checkpoint in a folder, where its checkpoints are then saved too. Without PATH: that of --checkpoint; "
+            + "if there is no checkpoint yet, a new training starts. Data, options and state are the saved ones; "
+            + "options of the command take precedence.", "PATH");
+        _resume.Arity = ArgumentArity.ZeroOrOne;
+        _resume.Aliases.Add("--load");
+        _weights = verb.Optional<string>("--weights", "Start a new training with the weights of a saved model.",
+            "FILE");
+        foreach (Option<string?> file in (Option<string?>[])[_resume, _weights])
+        {
+            verb.Files.Add(file, FileUse.Read, command => Verb.ValueOf(command, file));
+            verb.Files.AllowReplacement(_save, file);
+        }
+    }
+
+    /// <summary>Opens the folder of the checkpoints; null if none are saved.</summary>
+    /// <exception cref="ArgumentException">An option needs a folder.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or another process has it open.</exception>
+    public CheckpointFolder? OpenFolder(ParseResult command)
+    {
+        if (FolderOf(command) is { } path)
+            return CheckpointFolder.Open(path);
+        foreach (Option option in (Option[])[_every, _keep])
+        {
+            if (Verb.IsGiven(command, option))
+                throw new ArgumentException($"{option.Name} is an option of {_checkpoint.Name}. Add it, or omit "
+                    + $"{option.Name}.");
+        }
+        return null;
+    }
+
+    /// <summary>Loads what the training begins with.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="terminal">Receives warnings about damaged checkpoints.</param>
+    /// <param name="folder">The folder of the checkpoints; null if none are saved.</param>
+    public TrainStart Load(ParseResult command, Terminal terminal, CheckpointFolder? folder)
+    {
+        string? weights = command.GetValue(_weights);
+        if (Verb.IsGiven(command, _resume))
+        {
+            string path = PathToResume(command);
+            if (command.GetValue(_resume) is not null && weights is not null)
+                throw new ArgumentException($"{_resume.Name} resumes a training and {_weights.Name} starts a new one. "
+                    + "Use one of them.");
+            if (!Directory.Exists(path))
+                return LoadFile(path);
+            if (CheckpointFolder.FindNewest(path) is { } found)
+                return Resumed(terminal, found);
+            if (command.GetValue(_resume) is not null)
+                throw new ArgumentException($"{path} contains no checkpoint. To start a new training there, use "
+                    + $"{_checkpoint.Name} {Verb.Quoted(path)}.");
+            terminal.People.WriteLine($"{path} has no checkpoint yet: a new training starts");
+        }
+        else if (folder is { Files: [.., var newest] })
+        {
+            throw new ArgumentException($"{folder.Path} contains checkpoints, the newest {newest}. To continue their "
+                + $"training, add {_resume.Name}. To start a new one, name another folder.");
+        }
+        if (weights is null)
+            return TrainStart.New;
+        if (Verb.IsGiven(command, _model))
+            throw new ArgumentException($"The file of {_weights.Name} contains the network. Omit {_model.Name}.");
+        return new TrainStart(weights, SavedModel.Load(weights), null);
+    }
+
+    /// <summary>Throws if a training has already completed more epochs than it is to have.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="start">What the training begins with.</param>
+    /// <param name="epochs">The number of epochs that it is to have.</param>
+    public void CheckEpochs(ParseResult command, TrainStart start, int epochs)
+    {
+        int done = (start.GoesOn?.Progress.Position.Epoch ?? 1) - 1;
+        // To resume the completed training of a folder computes its results once more.
+        bool isFolder = FolderOf(command) is not null;
+        if (done < epochs || done == epochs && isFolder)
+            return;
+        throw new ArgumentException($"The training in {start.File} has completed {done} of its {epochs} epochs. To "
+            + $"continue, use --epochs {done + 1} or more. To start a new training, use {_weights.Name} "
+            + $"{start.File}.");
+    }
+
+    /// <summary>Throws if the training could not be saved where the command says.</summary>
+    public void Check(ParseResult command, CheckpointFolder? folder, Graph graph, Normalization normalization,
+        SavedTraining training)
+    {
+        if (command.GetValue(_save) is { } save)
+            SavedModel.CheckPath(save, graph, normalization, training);
+        folder?.Check(graph, training, KeepOf(command), normalization);
+    }
+
+    /// <summary>Creates the callbacks that save the training.</summary>
+    public CheckpointCallback[] Callbacks(ParseResult command, Terminal terminal, CheckpointFolder? folder,
+        Normalization normalization, SavedTraining training)
+    {
+        string? save = command.GetValue(_save);
+        if ((folder?.Path ?? save) is { } path)
+            terminal.SavesAtInterruption(CommandToResume(command, path));
+        var options = new CheckpointOptions
+        {
+            Keep = KeepOf(command),
+            OnFailure = error => terminal.Warn($"{error.Message} The training goes on."),
+        };
+        CheckpointOptions ofFolder = options with { Every = command.GetValue(_every) ?? options.Every };
+        return
+        [
+            .. save is null ? (CheckpointCallback[])[]
+                : [new CheckpointCallback(save, training, normalization, options) { OnSaved = Saved(save) }],
+            .. folder is null ? (CheckpointCallback[])[]
+                : [new CheckpointCallback(folder, training, normalization, ofFolder) { OnSaved = Saved(folder.Path) }],
+        ];
+
+        Action<string> Saved(string name) => _ =>
+        {
+            terminal.Wrote(name);
+            terminal.CanResume();
+        };
+    }
+
+    /// <summary>The file of <c>--save</c>; null if it is not given.</summary>
+    public string? SavedTo(ParseResult command) => command.GetValue(_save);
+
+    private string? FolderOf(ParseResult command)
+        => command.GetValue(_checkpoint) ?? (command.GetValue(_resume) is { } path && Directory.Exists(path) ? path
+            : null);
+
+    private string PathToResume(ParseResult command) => command.GetValue(_resume) ?? command.GetValue(_checkpoint)
+        ?? throw new ArgumentException($"{_resume.Name} needs a value: {_resume.Name} PATH, or {_checkpoint.Name} DIR "
+            + "beside it.");
+
+    private int KeepOf(ParseResult command) => command.GetValue(_keep) ?? DefaultKeep;
+
+    private TrainStart LoadFile(string path)
+    {
+        SavedModel saved;
+        try
+        {
+            saved = SavedModel.Load(path);
+        }
+        catch (InvalidDataException error) when (CheckpointFolder.FindBefore(path) is { } before)
+        {
+            throw new InvalidDataException($"{error.Message} The checkpoint before it is intact: {_resume.Name} "
+                + $"{Verb.Quoted(before.File)}.", error);
+        }
+        SavedTraining goesOn = saved.Training ?? throw new InvalidDataException(
+            $"{path} contains a model but no training to resume. To start a new one, use {_weights.Name} {path}.");
+        return new TrainStart(path, saved, goesOn);
+    }
+
+    private static TrainStart Resumed(Terminal terminal, FoundCheckpoint found)
+    {
+        foreach (string reason in found.Damaged)
+            terminal.Warn(reason);
+        if (found.Damaged.Count > 0)
+            terminal.Warn($"the training resumes from the checkpoint before, {found.File}.");
+        return new TrainStart(found.File, found.Model, found.Model.Training);
+    }
+
+    // The network and the weights are those of the file.
+    private string CommandToResume(ParseResult command, string path)
+        => $"{Verb.CommandLineOf(command, _checkpoint, _resume, _weights, _model)} {_resume.Name} {Verb.Quoted(path)}";
+}

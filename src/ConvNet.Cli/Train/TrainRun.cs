@@ -1,0 +1,136 @@
+using ConvNet.Data;
+using ConvNet.GradientChecking;
+using ConvNet.Reports;
+using ConvNet.Reports.Pages;
+using ConvNet.Serialization;
+using ConvNet.Summaries;
+using ConvNet.Training;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Train;
+
+/// <summary>A training of the command line: its output for people and programs.</summary>
+/// <param name="Name">The name of the network.</param>
+/// <param name="Data">The data.</param>
+/// <param name="Choice">The backend.</param>
+/// <param name="Network">The executable, with its initial weights.</param>
+/// <param name="Training">The training and where it begins.</param>
+/// <param name="Batches">The loader of the training images.</param>
+/// <param name="Test">The loader of the test images.</param>
+internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Choice, IExecutable Network,
+    SavedTraining Training, DataLoader Batches, DataLoader Test)
+{
+    private readonly List<double> _losses = [];
+    private readonly ModelSummary _summary = ModelSummary.Of(Network.Graph);
+    private readonly string[] _frozen = [.. Network.Graph.Parameters.Where(Network.IsFrozen).Select(p => p.Name)];
+
+    private int Seed => (int)Training.Spec.Seed;
+
+    /// <summary>Describes the training before it begins.</summary>
+    /// <param name="terminal">The terminal.</param>
+    /// <param name="isResumed">Whether the training resumes a saved one.</param>
+    public void WriteHead(Terminal terminal, bool isResumed)
+    {
+        terminal.People.WriteLine($"{Name} on {Data.Name}: {Data.Train.Count:N0} images of {Data.Shape} to train, "
+            + $"{Data.Test.Count:N0} to test");
+        terminal.People.WriteLine($"{BackendText.Of(Choice.Backend.Info)}, seed {Seed}");
+        LoaderPosition next = Training.Progress.Position;
+        if (isResumed)
+            terminal.People.WriteLine(next.Epoch > Training.Options.Epochs
+                ? $"all {Training.Options.Epochs} epochs are complete; for more, use --epochs {next.Epoch} or more"
+                : $"resuming at epoch {next.Epoch} of {Training.Options.Epochs}, batch {next.Batch + 1:N0} of "
+                    + $"{Batches.BatchCount:N0}");
+        if (_frozen.Length > 0)
+            terminal.People.WriteLine($"frozen: {string.Join(", ", _frozen)}");
+        BackendText.WriteChoice(terminal, Choice);
+        Tables.Write(terminal.People, _summary);
+    }
+
+    /// <summary>Trains the network and shows the progress.</summary>
+    /// <param name="terminal">The terminal.</param>
+    /// <param name="saved">The saved model with the averages of the resumed training; null for a new network.</param>
+    /// <param name="callbacks">What follows the training.</param>
+    public TrainingResult Train(Terminal terminal, SavedModel? saved, IEnumerable<TrainingCallback> callbacks)
+        => TrainProgress.Show(terminal, Training.Options, options =>
+        {
+            var trainer = new Trainer(Network, options with
+            {
+                OnStep = step =>
+                {
+                    _losses.Add(step.BatchLoss);
+                    options.OnStep?.Invoke(step);
+                },
+                Callbacks = [.. callbacks],
+            });
+            if (trainer.Averages is not null && Training.Progress.Averaged > 0)
+                saved!.LoadAveragesInto(trainer.Averages);
+            return trainer.Train(Batches, Test, Training.Progress, terminal.Cancellation);
+        });
+
+    /// <summary>Writes the confusion matrix and the accuracy.</summary>
+    public void WriteResult(Terminal terminal, TrainingResult result)
+    {
+        Evaluation test = result.Test!;
+        if (result.Stopped is { } reason)
+            terminal.People.WriteLine($"stopped: {reason}");
+        terminal.People.WriteLine(TrainProgress.StallText(result, Batches.Options.Workers));
+        terminal.People.Write(Tables.Of(test, Data.ClassNames));
+        terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
+        if (result.Averaged is { } averaged)
+            terminal.People.WriteLine($"averaged weights: test accuracy {averaged.Accuracy:0.00%} "
+                + $"({averaged.Correct:N0} of {averaged.Count:N0})");
+    }
+
+    /// <summary>Returns the document of <c>--json</c>.</summary>
+    public object Document(TrainingResult result) => new
+    {
+        model = Name,
+        data = Data.Name,
+        skippedImages = DataOptions.SkippedOf(Data),
+        backend = Choice.Name,
+        candidates = Choice.Trials,
+        Choice.SelfTest,
+        precision = BackendText.Words(Choice.Backend.Info.Precision),
+        threads = Choice.Backend.Info.Threads,
+        seed = Seed,
+        augment = AugmentationOptions.Texts(Batches.Options),
+        mixing = Batches.Options.BatchTransforms.Select(each => DeclaredText.TextOf(each, each.Declaration!)),
+        sampler = AugmentationOptions.SamplerText(Batches.Options),
+        parameters = Network.Graph.ParameterCount,
+        frozen = _frozen,
+        epochs = result.Epochs.Select(e => new
+        {
+            e.Loss,
+            e.TrainAccuracy,
+            e.TestAccuracy,
+            e.Seconds,
+            e.ImagesPerSecond,
+            e.Stalls,
+            e.StallSeconds,
+        }),
+        testAccuracy = result.Test!.Accuracy,
+        averagedTestAccuracy = result.Averaged?.Accuracy,
+        notFinite = result.Test.NotFinite,
+    };
+
+    /// <summary>Returns what the report page shows.</summary>
+    /// <param name="result">The result.</param>
+    /// <param name="factsOf">Returns the options of the loop.</param>
+    public TrainingRun Report(TrainingResult result,
+        Func<SavedTraining, IReadOnlyList<string>, IEnumerable<(string Name, string Value)>> factsOf)
+    {
+        BackendInfo backend = Choice.Backend.Info;
+        Fact[] settings =
+        [
+            new("Backend", $"{backend.Name} {backend.Version} ({backend.Isa}, {BackendText.Words(backend.Precision)})"),
+            new("Self-test", Choice.SelfTest.Finding),
+            new("Threads", $"{backend.Threads}"),
+            .. factsOf(Training, _frozen).Select(fact => new Fact(fact.Name, fact.Value)),
+            .. AugmentationOptions.Facts(Training.Loader).Select(fact => new Fact(fact.Name, fact.Value)),
+        ];
+        return new TrainingRun(Name, Data.Name, settings, _summary, result, _losses)
+        {
+            StepsOfAnEpoch = Batches.BatchCount,
+        };
+    }
+}
