@@ -172,6 +172,32 @@ public sealed class ImageFileTests
         }
     }
 
+    [TestCase(12, 16)]
+    [TestCase(20, 20)]
+    [TestCase(24, 33)]
+    [TestCase(70, 40)]
+    [TestCase(96, 128)]
+    public void AJpegFileThatIsDecodedSmallerHasThePixelsOfTheWholeImage(int h, int w)
+    {
+        static SKColor Smooth(int x, int y)
+            => new((byte)(40 + x), (byte)(230 - 2 * y), (byte)(128 + 60 * Math.Sin(x / 20.0) * Math.Cos(y / 15.0)));
+
+        byte[] whole = MadeImages.Encode(SKEncodedImageFormat.Png, 128, 96, Smooth),
+            jpeg = MadeImages.Encode(SKEncodedImageFormat.Jpeg, 128, 96, Smooth);
+        byte[] expected = Read("a.png", whole, 3, h, w),
+            turned = Read("b.jpg", MadeImages.WithOrientation(jpeg, 6), 3, w, h);
+        Assert.That(Read("a.jpg", jpeg, 3, h, w).Select(value => (int)value),
+            Is.EqualTo(expected.Select(value => (int)value)).Within(4));
+        // Stored rows are columns of the upright image.
+        Assert.That(turned.Select((value, i) => value - Turned(i)), Has.All.InRange(-4, 4));
+
+        int Turned(int i)
+        {
+            (int c, int row, int column) = (i / (h * w), i / h % w, i % h);
+            return expected[(c * h + h - 1 - column) * w + row];
+        }
+    }
+
     [Test]
     public void AnImageOfTheSizeIsNotChanged()
     {

@@ -15,14 +15,36 @@ internal sealed class ResampleWeights
 
     private ResampleWeights(int[] first, float[][] weights) => (_first, _weights) = (first, weights);
 
-    /// <summary>The number of results.</summary>
-    public int Results => _first.Length;
-
     /// <summary>The first pixel that any result needs.</summary>
-    public int First => _first[0];
+    public int First => FirstOf(0);
 
     /// <summary>The pixel after the last one that any result needs.</summary>
-    public int End => _first[^1] + _weights[^1].Length;
+    public int End => EndOf(_first.Length - 1);
+
+    /// <summary>The largest number of results that need the same pixel.</summary>
+    public int MostOpen
+    {
+        get
+        {
+            int most = 0;
+            for (int first = 0, next = 0; first < _first.Length; first++)
+            {
+                while (next < _first.Length && FirstOf(next) < EndOf(first))
+                    next++;
+                most = Math.Max(most, next - first);
+            }
+            return most;
+        }
+    }
+
+    /// <summary>Gets the first pixel that a result needs.</summary>
+    public int FirstOf(int result) => _first[result];
+
+    /// <summary>Gets the pixel after the last one that a result needs.</summary>
+    public int EndOf(int result) => _first[result] + _weights[result].Length;
+
+    /// <summary>Gets the weight of a pixel in a result that needs it.</summary>
+    public float WeightOf(int result, int pixel) => _weights[result][pixel - _first[result]];
 
     /// <summary>Returns the weights of results that lie side by side.</summary>
     /// <param name="pixels">The number of pixels.</param>
