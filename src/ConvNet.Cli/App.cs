@@ -31,9 +31,9 @@ internal static class App
         {
             using LossyWriter results = new(output), messages = new(error);
             var written = files ?? new FilesWritten();
-            ParseResult command = Describe(json => new Terminal(results, messages, json, written, cancellation))
-                .Parse(args);
-            int code = Run(command, results, messages, written);
+            RootCommand root = Describe(json => new Terminal(results, messages, json, written, cancellation));
+            ParseResult command = root.Parse(args);
+            int code = Run(root, command, results, messages, written);
             if (code != ExitCode.Ok || results.Failure is not { } lost)
                 return code;
             // A reader may close the pipe after seeing enough of a table, but a JSON document must be complete.
@@ -53,11 +53,12 @@ internal static class App
     /// <summary>Builds the verbs and their options.</summary>
     internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
 
-    private static int Run(ParseResult command, TextWriter output, TextWriter error, FilesWritten files)
+    private static int Run(RootCommand root, ParseResult command, TextWriter output, TextWriter error,
+        FilesWritten files)
     {
         if (command.Errors.Count > 0 && command.Action is not HelpWithExamples)
         {
-            if (command.CommandResult.Command is RootCommand root && command.UnmatchedTokens.Count == 0)
+            if (command.CommandResult.Command is RootCommand && command.UnmatchedTokens.Count == 0)
             {
                 root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = error, Error = error });
                 return ExitCode.WrongUsage;
@@ -69,6 +70,9 @@ internal static class App
         }
         try
         {
+            if (command.CommandResult.Command is TrainVerb train && command.Action is not HelpWithExamples
+                && train.WordsOfRecipe(command) is { Count: > 0 } words)
+                command = WithRecipe(root, command, words);
             return command.Invoke(
                 new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
         }
@@ -95,6 +99,13 @@ internal static class App
         }
     }
 
+    private static ParseResult WithRecipe(RootCommand root, ParseResult command, IReadOnlyList<string> words)
+    {
+        ParseResult whole = root.Parse([.. command.Tokens.Select(token => token.Value), .. words]);
+        return whole.Errors.Count == 0 ? whole
+            : throw new ArgumentException($"With the options of the recipe: {UsageError.Of(whole)}");
+    }
+
     private static RootCommand Describe(Func<bool, Terminal> terminalOf)
     {
         var json = new Option<bool>(JsonOption)
@@ -106,9 +117,9 @@ internal static class App
         {
             json,
         };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new ShowVerb(), new SummaryVerb(), new ModelsVerb(),
-            new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(),
-            new BenchVerb(), new CompareVerb(), new WorkerVerb()])
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new ShowVerb(), new SummaryVerb(),
+            new ModelsVerb(), new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(),
+            new GradcheckVerb(), new BenchVerb(), new CompareVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

@@ -22,18 +22,20 @@ internal static class TrainProgress
     /// <summary>Runs training and shows its progress.</summary>
     /// <param name="terminal">The terminal.</param>
     /// <param name="options">The options, without callbacks.</param>
+    /// <param name="tested">What the images are for that are tested after every epoch: test or validation.</param>
     /// <param name="train">Trains with the given options.</param>
-    public static TrainingResult Show(Terminal terminal, TrainerOptions options,
+    public static TrainingResult Show(Terminal terminal, TrainerOptions options, string tested,
         Func<TrainerOptions, TrainingResult> train)
-        => terminal.IsInteractive ? Bar(terminal.People, options, train) : Lines(terminal.People, options, train);
+        => terminal.IsInteractive ? Bar(terminal.People, options, tested, train)
+            : Lines(terminal.People, options, tested, train);
 
     /// <summary>Runs training with a line per epoch and, if there is room, a progress bar, which disappears at the
     /// end.</summary>
     internal static TrainingResult Bar(
-        IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
+        IAnsiConsole people, TrainerOptions options, string tested, Func<TrainerOptions, TrainingResult> train)
     {
         if (people.Profile.Height < FewestLines)
-            return Lines(people, options, train);
+            return Lines(people, options, tested, train);
         int width = people.Profile.Width, bar = Math.Clamp(width / 4, NarrowestBar, WidestBar);
         // The bar is drawn by the thread that trains: an exception in a thread of the bar's own would end the program.
         return people.Progress()
@@ -57,31 +59,32 @@ internal static class TrainProgress
                         task.Description = Description(step, options, width - bar - BesideBar);
                         context.Refresh();
                     },
-                    OnEpoch = epoch => people.WriteLine(Line(epoch, options)),
+                    OnEpoch = epoch => people.WriteLine(Line(epoch, options, tested)),
                 });
             });
     }
 
     private static TrainingResult Lines(
-        IAnsiConsole people, TrainerOptions options, Func<TrainerOptions, TrainingResult> train)
-        => train(options with { OnEpoch = epoch => people.WriteLine(Line(epoch, options)) });
+        IAnsiConsole people, TrainerOptions options, string tested, Func<TrainerOptions, TrainingResult> train)
+        => train(options with { OnEpoch = epoch => people.WriteLine(Line(epoch, options, tested)) });
 
     /// <summary>Says for how long the network has waited for batches.</summary>
     /// <param name="result">The results of the training.</param>
     /// <param name="workers">The number of threads that prepare batches ahead.</param>
     public static string StallText(TrainingResult result, int workers)
     {
-        double seconds = result.Epochs.Sum(epoch => epoch.Seconds), share = seconds > 0 ? result.StallSeconds / seconds : 0;
+        double seconds = result.Epochs.Sum(epoch => epoch.Seconds);
+        double share = seconds > 0 ? result.StallSeconds / seconds : 0;
         string more = share < NoticeableShare ? "" : workers == 0
             ? "; with --workers, threads prepare batches ahead"
             : "; more --workers may help";
         return Text($"waited for {result.Stalls:N0} batches, {result.StallSeconds:F2} s ({share:0.0%}){more}");
     }
 
-    private static string Line(EpochReport epoch, TrainerOptions options)
+    private static string Line(EpochReport epoch, TrainerOptions options, string tested)
         => Text($"epoch {epoch.Epoch}/{options.Epochs}  loss {epoch.Loss:F4}  ")
             + (epoch.TrainAccuracy is { } accuracy ? Text($"train {accuracy:0.00%}  ") : "")
-            + Text($"test {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
+            + Text($"{tested} {epoch.TestAccuracy:0.00%}  {epoch.Seconds:F2} s  {epoch.ImagesPerSecond:N0} images/s");
 
     // As much as fits on one line, most important first.
     private static string Description(StepReport step, TrainerOptions options, int room)

@@ -39,11 +39,13 @@ internal sealed class TrainDataOptions
     /// <summary>Returns the normalisation of the images.</summary>
     /// <param name="command">The command.</param>
     /// <param name="saved">The saved network; null for a new one.</param>
-    /// <param name="data">The data.</param>
+    /// <param name="images">The images to train with.</param>
+    /// <param name="data">The data that they are from.</param>
     /// <exception cref="ArgumentException">The normalisation is not for such images.</exception>
-    public Normalization NormalizationOf(ParseResult command, SavedModel? saved, ImageSource data)
+    public Normalization NormalizationOf(ParseResult command, SavedModel? saved, IDataset images,
+        ImageSource data)
     {
-        Normalization normalization = _augmentation.NormalizationOf(command, saved?.Normalization, data.Train,
+        Normalization normalization = _augmentation.NormalizationOf(command, saved?.Normalization, images,
             data.MaxValue);
         normalization.CheckFor(data.Shape, data.MaxValue);
         return normalization;

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports;
@@ -16,13 +17,19 @@ namespace ConvNet.Cli.Train;
 /// <param name="Network">The executable, with its initial weights.</param>
 /// <param name="Training">The training and where it begins.</param>
 /// <param name="Batches">The loader of the training images.</param>
+/// <param name="Held">The loader of the images that are tested after every epoch.</param>
 /// <param name="Test">The loader of the test images.</param>
 internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Choice, IExecutable Network,
-    SavedTraining Training, DataLoader Batches, DataLoader Test)
+    SavedTraining Training, DataLoader Batches, DataLoader Held, DataLoader Test)
 {
     private readonly List<double> _losses = [];
     private readonly ModelSummary _summary = ModelSummary.Of(Network.Graph);
     private readonly string[] _frozen = [.. Network.Graph.Parameters.Where(Network.IsFrozen).Select(p => p.Name)];
+
+    private TrainingProgress _progress = Training.Progress;
+    private Evaluation? _validated;
+
+    private bool Validates => Training.Validation is not null;
 
     private int Seed => (int)Training.Spec.Seed;
 
@@ -31,8 +38,10 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     /// <param name="isResumed">Whether the training resumes a saved one.</param>
     public void WriteHead(Terminal terminal, bool isResumed)
     {
-        terminal.People.WriteLine($"{Name} on {Data.Name}: {Data.Train.Count:N0} images of {Data.Shape} to train, "
-            + $"{Data.Test.Count:N0} to test");
+        terminal.People.WriteLine($"{Name} on {Data.Name}: {Batches.Dataset.Count:N0} images of {Data.Shape} to "
+            + $"train, {(Validates ? $"{Held.Dataset.Count:N0} to validate, " : "")}{Test.Dataset.Count:N0} to test");
+        if (Training.Recipe is not null)
+            terminal.People.WriteLine($"recipe: {Training.Recipe}");
         terminal.People.WriteLine($"{BackendText.Of(Choice.Backend.Info)}, seed {Seed}");
         LoaderPosition next = Training.Progress.Position;
         if (isResumed)
@@ -51,7 +60,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     /// <param name="saved">The saved model with the averages of the resumed training; null for a new network.</param>
     /// <param name="callbacks">What follows the training.</param>
     public TrainingResult Train(Terminal terminal, SavedModel? saved, IEnumerable<TrainingCallback> callbacks)
-        => TrainProgress.Show(terminal, Training.Options, options =>
+        => TrainProgress.Show(terminal, Training.Options, Validates ? "validation" : "test", options =>
         {
             var trainer = new Trainer(Network, options with
             {
@@ -64,7 +73,17 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             });
             if (trainer.Averages is not null && Training.Progress.Averaged > 0)
                 saved!.LoadAveragesInto(trainer.Averages);
-            return trainer.Train(Batches, Test, Training.Progress, terminal.Cancellation);
+            TrainingResult result = trainer.Train(Batches, Held, Training.Progress, terminal.Cancellation);
+            _progress = trainer.Progress;
+            if (!Validates)
+                return result;
+            _validated = result.Test;
+            return result with
+            {
+                Test = Evaluation.Of(Network, Test, terminal.Cancellation),
+                Averaged = result.Averaged is null ? null
+                    : trainer.Averages!.Evaluate(Test, cancellation: terminal.Cancellation),
+            };
         });
 
     /// <summary>Writes the confusion matrix and the accuracy.</summary>
@@ -75,6 +94,9 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             terminal.People.WriteLine($"stopped: {reason}");
         terminal.People.WriteLine(TrainProgress.StallText(result, Batches.Options.Workers));
         terminal.People.Write(Tables.Of(test, Data.ClassNames));
+        if (_validated is { } validated)
+            terminal.People.WriteLine($"validation accuracy {validated.Accuracy:0.00%} ({validated.Correct:N0} of "
+                + $"{validated.Count:N0})");
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
         if (result.Averaged is { } averaged)
             terminal.People.WriteLine($"averaged weights: test accuracy {averaged.Accuracy:0.00%} "
@@ -102,16 +124,25 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         {
             e.Loss,
             e.TrainAccuracy,
-            e.TestAccuracy,
+            TestAccuracy = Validates ? null : e.TestAccuracy,
+            ValidationAccuracy = Validates ? e.TestAccuracy : null,
             e.Seconds,
             e.ImagesPerSecond,
             e.Stalls,
             e.StallSeconds,
         }),
+        bestEpoch = BestEpoch,
+        stopped = result.Stopped,
+        recipe = JsonNode.Parse(Training.Recipe ?? "null"),
+        validationAccuracy = _validated?.Accuracy,
         testAccuracy = result.Test!.Accuracy,
         averagedTestAccuracy = result.Averaged?.Accuracy,
         notFinite = result.Test.NotFinite,
     };
+
+    // The first of the epochs with the highest accuracy.
+    private int? BestEpoch => _progress.Epochs.Index().Where(epoch => epoch.Item.TestAccuracy is not null)
+        .OrderByDescending(epoch => epoch.Item.TestAccuracy).Select(epoch => (int?)(epoch.Index + 1)).FirstOrDefault();
 
     /// <summary>Returns what the report page shows.</summary>
     /// <param name="result">The result.</param>

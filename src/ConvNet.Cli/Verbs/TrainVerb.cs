@@ -18,9 +18,10 @@ internal sealed class TrainVerb : Verb
 
     private readonly TrainDataOptions _data;
     private readonly LoopOptions _loop;
+    private readonly ControlOptions _control;
     private readonly SavingOptions _saving;
     private readonly Option<string> _backend, _precision;
-    private readonly Option<string?> _model;
+    private readonly Option<string?> _model, _recipe;
     private readonly Option<int?> _threads;
     private readonly ReportOptions _report;
 
@@ -40,7 +41,9 @@ internal sealed class TrainVerb : Verb
         "train --weights digits.safetensors --freeze 'conv*' --lr 0.002 --save tuned.safetensors",
         "train --resume digits.safetensors --save digits.safetensors --epochs 30",
         "train --model lenet5 --checkpoint run1 --every 500steps --keep 5",
-        "train --resume run1")
+        "train --resume run1",
+        "train --validation-share 0.1 --patience 5 --max-time 2h --clip-norm 1",
+        "train --recipe digits.json --fast-dev-run")
     {
         _data = new TrainDataOptions(this);
         _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}.", "MODEL");
@@ -48,47 +51,72 @@ internal sealed class TrainVerb : Verb
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _loop = new LoopOptions(this);
+        _control = new ControlOptions(this);
+        _recipe = Optional<string>("--recipe", "Take the options from this JSON file, as every training prints it. "
+            + "Options of the command take precedence.", "FILE");
+        Files.Add(_recipe, FileUse.Read, command => ValueOf(command, _recipe));
         _threads = ThreadsOption();
         _saving = new SavingOptions(this, _model);
         _report = ReportFiles();
     }
 
+    /// <summary>Returns the words that the recipe of a command adds to it.</summary>
+    /// <exception cref="InvalidDataException">The file is no recipe; the message says where and why.</exception>
+    public IReadOnlyList<string> WordsOfRecipe(ParseResult command) => command.GetValue(_recipe) is { } file
+        ? Recipe.ReadFile(file, this, option => IsGiven(command, option)) : [];
+
     public override int Run(ParseResult command, Terminal terminal)
     {
-        using CheckpointFolder? folder = _saving.OpenFolder(command);
+        bool isTrial = _control.IsFastDevRun(command);
+        using CheckpointFolder? folder = isTrial ? null : _saving.OpenFolder(command);
         TrainStart start = _saving.Load(command, terminal, folder);
         SavedTraining? goesOn = start.GoesOn;
         _saving.CheckEpochs(command, start, _loop.EpochsOf(command, goesOn?.Options.Epochs));
         _data.Check(command);
-        TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn));
+        ParseResult? resumed = goesOn?.Recipe is not { } recipe ? null
+            : this.Parse(Recipe.Words(recipe, $"{start.File}, recipe", this, _ => false));
+        TrainingCallback[] callbacks = _control.Callbacks(command, resumed);
+        TrainerOptions options = _control.Add(command, _loop.Trainer(command, goesOn), goesOn?.Options);
+        TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn)) with
+        {
+            KeepGradients = options.NeedsGradients,
+        };
         string? model = command.GetValue(_model);
         ImageSource data = _data.Open(command, terminal, model, start.Saved, goesOn, spec.Seed);
         Graph graph = GraphOf(start, model, data);
         Parameter[] freeze = _loop.ToFreeze(command, graph);
-        Normalization normalization = _data.NormalizationOf(command, start.Saved, data);
-        DataLoader train = _data.TrainLoader(command, data.Train, normalization, spec, goesOn,
+        TrainSets sets = _control.SetsOf(command, resumed, data, goesOn, spec);
+        Normalization normalization = _data.NormalizationOf(command, start.Saved, sets.Train, data);
+        DataLoader train = _data.TrainLoader(command, sets.Train, normalization, spec, goesOn,
             IsGiven(command, _loop.Seed));
-        var training = new SavedTraining(spec, _loop.Trainer(command, goesOn), train.Options, data.Train.Count,
+        var training = new SavedTraining(spec, options, train.Options, sets.Train.Count,
             goesOn?.Progress ?? TrainingProgress.Start)
         {
             Data = data.Kind == ImageSourceKind.Named ? data.Name : Path.GetFullPath(data.Name),
             Split = data.Split,
+            Validation = sets.Validation,
+            Recipe = Recipe.Of(command, goesOn?.Recipe),
         };
-        _saving.Check(command, folder, graph, normalization, training);
+        if (!isTrial)
+            _saving.Check(command, folder, graph, normalization, training);
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.Compile(graph, spec);
         Fill(network, start, spec.Seed);
         network.Freeze(freeze);
+        DataLoader LoaderOf(IDataset images) => _data.TestLoader(command, images, normalization, spec.BatchSize);
         var run = new TrainRun(model ?? start.File ?? DefaultModel, data, choice, network, training, train,
-            _data.TestLoader(command, data.Test, normalization, spec.BatchSize));
+            LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test));
         run.WriteHead(terminal, isResumed: goesOn is not null);
-        CheckpointCallback[] saving = _saving.Callbacks(command, terminal, folder, normalization, training);
-        TrainingResult result = run.Train(terminal, start.Saved, saving);
+        CheckpointCallback[] saving = isTrial ? []
+            : _saving.Callbacks(command, terminal, folder, normalization, training);
+        TrainingResult result = run.Train(terminal, start.Saved, [.. callbacks, .. saving]);
         run.WriteResult(terminal, result);
         Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
-        if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
+        if (isTrial)
+            terminal.People.WriteLine("a trial of one batch: nothing is saved");
+        else if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
             terminal.People.WriteLine($"saved to {saved}");
         object document = run.Document(result);
         terminal.WriteJson(document);

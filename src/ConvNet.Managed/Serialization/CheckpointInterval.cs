@@ -58,6 +58,9 @@ public readonly record struct CheckpointInterval
             + "500steps, 30s, 10min, 2h, epoch or 5epochs.");
     }
 
+    /// <summary>The time; null if the interval counts steps or epochs.</summary>
+    internal TimeSpan? Length => _time > TimeSpan.Zero ? _time : null;
+
     /// <summary>Whether a checkpoint is due after a step.</summary>
     /// <param name="steps">The number of steps since the last checkpoint.</param>
     /// <param name="time">The time since the last checkpoint.</param>

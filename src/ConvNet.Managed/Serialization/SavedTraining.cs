@@ -27,6 +27,13 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
     /// <summary>How the test samples were selected from the data; null if it has test samples of its own.</summary>
     public DataSplit? Split { get; init; }
 
+    /// <summary>How validation samples were selected from the training samples; null if there are none.</summary>
+    public DataSplit? Validation { get; init; }
+
+    /// <summary>The settings with which the training was started, as the program that trains writes them, for example
+    /// as JSON; null if there are none.</summary>
+    public string? Recipe { get; init; }
+
     /// <summary>Throws if the training would resume within an epoch and the loader gives other batches.</summary>
     /// <param name="loader">The loader to resume with.</param>
     /// <exception cref="ArgumentNullException"><paramref name="loader"/> is null.</exception>

@@ -83,8 +83,16 @@ internal static class TrainingJson
             if (training.Options.Averaging is { } averaging)
                 WriteKind(json, "averaging", averaging, averaging.Declaration);
             json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
+            if (training.Options.ClipNorm is { } norm)
+                json.WriteNumber("clipNorm", norm);
+            if (training.Options.ClipValue is { } value)
+                json.WriteNumber("clipValue", value);
+            if (training.Options.AccumulateBatches > 1)
+                json.WriteNumber("accumulateBatches", training.Options.AccumulateBatches);
             WriteData(json, training, normalization);
             WriteProgress(json, training.Progress);
+            if (training.Recipe is { } recipe)
+                json.WriteString("recipe", recipe);
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
@@ -108,11 +116,14 @@ internal static class TrainingJson
             Averaging = json.Optional("averaging") is null ? null
                 : ReadKind(json, "averaging", source, kinds.Averagings),
             StopAtNonFiniteLoss = json.Flag("stopAtNonFiniteLoss", true),
+            ClipNorm = json.Optional("clipNorm") is null ? null : json.Number("clipNorm", 0),
+            ClipValue = json.Optional("clipValue") is null ? null : json.Number("clipValue", 0),
+            AccumulateBatches = json.Optional("accumulateBatches") is null ? 1 : json.Int("accumulateBatches"),
         };
         var data = new JsonReader(json.Required("data"), $"{source}, data");
         int samples = data.Int("samples");
         string? name = data.Text("name");
-        DataSplit? split = data.Optional("split") is null ? null : ReadSplit(data);
+        DataSplit? split = ReadSplit(data, "split", "testShare"), validation = ReadSplit(data, "validation", "share");
         var loader = new DataLoaderOptions
         {
             Seed = data.Long("seed"),
@@ -127,8 +138,15 @@ internal static class TrainingJson
         data.RejectOthers();
         var at = new JsonReader(json.Required("progress"), $"{source}, progress");
         TrainingProgress progress = ReadProgress(at);
+        string? recipe = json.Text("recipe");
         json.RejectOthers();
-        return new SavedTraining(spec, options, loader, samples, progress) { Data = name, Split = split };
+        return new SavedTraining(spec, options, loader, samples, progress)
+        {
+            Data = name,
+            Split = split,
+            Validation = validation,
+            Recipe = recipe,
+        };
     }
 
     /// <summary>Writes the properties of a specification into the current object.</summary>
@@ -437,13 +455,8 @@ internal static class TrainingJson
         json.WriteStartObject("data");
         if (training.Data is not null)
             json.WriteString("name", training.Data);
-        if (training.Split is { } split)
-        {
-            json.WriteStartObject("split");
-            json.WriteNumber("testShare", split.TestShare);
-            json.WriteNumber("seed", split.Seed);
-            json.WriteEndObject();
-        }
+        WriteSplit(json, "split", "testShare", training.Split);
+        WriteSplit(json, "validation", "share", training.Validation);
         json.WriteNumber("samples", training.Samples);
         json.WriteNumber("seed", training.Loader.Seed);
         json.WriteBoolean("shuffle", training.Loader.Shuffle);
@@ -473,13 +486,25 @@ internal static class TrainingJson
         json.WriteEndObject();
     }
 
-    private static DataSplit ReadSplit(JsonReader data)
+    private static void WriteSplit(Utf8JsonWriter json, string name, string share, DataSplit? split)
     {
-        var json = new JsonReader(data.Required("split"), data.PlaceOf("split"));
-        var split = new DataSplit(json.Double("testShare"), json.Long("seed"));
+        if (split is not { } given)
+            return;
+        json.WriteStartObject(name);
+        json.WriteNumber(share, given.TestShare);
+        json.WriteNumber("seed", given.Seed);
+        json.WriteEndObject();
+    }
+
+    private static DataSplit? ReadSplit(JsonReader data, string name, string share)
+    {
+        if (data.Optional(name) is null)
+            return null;
+        var json = new JsonReader(data.Required(name), data.PlaceOf(name));
+        var split = new DataSplit(json.Double(share), json.Long("seed"));
         json.RejectOthers();
         return split.TestShare is > 0 and < 1 ? split
-            : throw json.Error($"\"testShare\" is {split.TestShare}; it must be between 0 and 1.");
+            : throw json.Error($"\"{share}\" is {split.TestShare}; it must be between 0 and 1.");
     }
 
     private static InputTransform[] ReadTransforms(JsonReader data, Normalization? normalization, TrainingKinds kinds)

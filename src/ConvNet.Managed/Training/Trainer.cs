@@ -16,6 +16,9 @@ public sealed class Trainer
     private readonly IExecutable _executable;
     private readonly TrainerOptions _options;
 
+    // The number of batches whose gradients have been added since the last step.
+    private int _gradients;
+
     /// <summary>Creates a trainer.</summary>
     /// <param name="executable">The executable to train, with initialised parameters.</param>
     /// <param name="options">The options.</param>
@@ -30,18 +33,10 @@ public sealed class Trainer
         if (executable.Spec is null)
             throw new ArgumentException("The executable was compiled for inference only. Use Compile for "
                 + "training.", nameof(executable));
-        if (options.Epochs < 1)
-            throw new ArgumentOutOfRangeException(nameof(options),
-                $"The number of epochs is {options.Epochs}; it must be at least 1.");
-        if (!float.IsFinite(options.LearningRate))
-            throw new ArgumentOutOfRangeException(nameof(options),
-                Invariant($"The learning rate is {options.LearningRate}; it must be a finite number."));
-        if (options.Schedule is null)
-            throw new ArgumentException(
-                $"The schedule of the learning rate is null. Use one such as {nameof(ConstantSchedule)}.",
-                    nameof(options));
-        if (options.Callbacks is null || options.Callbacks.Any(callback => callback is null))
-            throw new ArgumentException("A callback is null. Remove it.", nameof(options));
+        options.Check();
+        if (options.NeedsGradients && !executable.Spec.KeepGradients)
+            throw new ArgumentException("Gradients can only be clipped and accumulated if they are kept. Compile the "
+                + "graph with KeepGradients: true.", nameof(options));
         (_executable, _options) = (executable, options);
         Averages = options.Averaging is { } averaging ? new AveragedWeights(executable, averaging) : null;
     }
@@ -64,7 +59,7 @@ public sealed class Trainer
     public string? StopReason { get; private set; }
 
     /// <summary>Ends the training after the current step, as if it were the last one. A callback may call it.</summary>
-    /// <param name="reason">The reason, such as <c>the test accuracy has not risen for 5 epochs</c>.</param>
+    /// <param name="reason">The reason, such as <c>the accuracy has not risen for 5 epochs</c>.</param>
     /// <exception cref="ArgumentException">The reason is null or empty.</exception>
     public void Stop(string reason)
     {
@@ -109,7 +104,7 @@ public sealed class Trainer
         CheckAverages();
         if (_options.Schedule.Metric == EpochMetric.TestAccuracy && test is null)
             throw new ArgumentException("The schedule follows the test accuracy. Pass test samples.", nameof(test));
-        StopReason = null;
+        (StopReason, _gradients) = (null, 0);
         Each(callback => callback.OnStart(this));
         try
         {
@@ -190,7 +185,9 @@ public sealed class Trainer
         TimeSpan waited = TimeSpan.Zero;
         TrainingProgress done = Progress;
         long start = Stopwatch.GetTimestamp();
-        foreach (Batch batch in train.From(Progress.Position, cancellation))
+        // A step of several batches is completed before the training is cancelled.
+        bool accumulates = _options.AccumulateBatches > 1;
+        foreach (Batch batch in train.From(Progress.Position, accumulates ? default : cancellation))
         {
             using (batch)
             {
@@ -199,8 +196,11 @@ public sealed class Trainer
                 long step = (long)train.BatchCount * (epoch - 1) + batch.Position.Batch;
                 var point = new SchedulePoint(step, steps, train.BatchCount) { Results = done.Epochs };
                 float learningRate = RateOf(point);
-                double batchLoss = Step(batch, binding, learningRate, step);
+                bool isStep = (batch.Position.Batch + 1) % _options.AccumulateBatches == 0 || batch.Next.Epoch > epoch;
+                double batchLoss = Step(batch, binding, learningRate, step, isStep);
                 done = After(done, batch, batchLoss, binding);
+                if (!isStep)
+                    continue;
                 if (Averages is not null && Averages.Averaging.IsDue(point))
                 {
                     Averages.Update();
@@ -223,6 +223,8 @@ public sealed class Trainer
                 Each(callback => callback.OnStep(this, report));
                 if (StopReason is not null)
                     break;
+                if (accumulates)
+                    cancellation.ThrowIfCancellationRequested();
             }
         }
         return new EpochReport(epoch, done.Loss, done.Accuracy, null, seconds, (done.Images - before) / seconds)
@@ -293,14 +295,39 @@ public sealed class Trainer
                 + $"for step {point.Step + 1:N0} of {point.Steps:N0} is {rate}; it must be finite.");
     }
 
-    private double Step(Batch batch, DataBinding binding, float learningRate, long step)
+    private double Step(Batch batch, DataBinding binding, float learningRate, long step, bool isStep)
     {
-        double loss = _executable.TrainStep(batch.Inputs, binding.TargetsOf(batch), learningRate,
-            binding.Buffers(batch.Count));
+        double loss = _options.NeedsGradients
+            ? AddGradient(batch, binding, learningRate, isStep)
+            : _executable.TrainStep(batch.Inputs, binding.TargetsOf(batch), learningRate, binding.Buffers(batch.Count));
         return double.IsFinite(loss) || !_options.StopAtNonFiniteLoss
             ? loss
             : throw new NonFiniteLossException(loss, step + 1, learningRate,
                 NonFiniteOrigin.Find(_executable, batch.Inputs, _executable.SaveState().Pass));
+    }
+
+    // Adds the gradient of a batch to those of the batches before it, and makes a step with their mean.
+    private double AddGradient(Batch batch, DataBinding binding, float learningRate, bool isStep)
+    {
+        _executable.Forward(batch.Inputs);
+        double loss = _executable.Loss(binding.TargetsOf(batch));
+        _executable.ReadOutput(binding.Buffers(batch.Count));
+        if (double.IsFinite(loss))
+        {
+            _executable.Backward(accumulate: _gradients > 0);
+            _gradients++;
+        }
+        if (!isStep || _gradients == 0)
+            return loss;
+        if (_gradients > 1)
+            _executable.ScaleGradients(1f / _gradients);
+        if (_options.ClipNorm is { } norm)
+            _executable.ClipGradientNorm(norm);
+        if (_options.ClipValue is { } value)
+            _executable.ClipGradientValue(value);
+        _executable.Step(learningRate);
+        _gradients = 0;
+        return loss;
     }
 
     // The loss does not reveal the effect of the last step, so the parameters and outputs are checked here.

@@ -143,8 +143,8 @@ public sealed partial class TableTests
         });
         (people.Profile.Width, people.Profile.Height) = (width, height);
         var trained = new TrainingResult([], null);
-        TrainingResult result = TrainProgress.Bar(people, new TrainerOptions { Epochs = 10, LearningRate = 0.1f },
-            options =>
+        var tenEpochs = new TrainerOptions { Epochs = 10, LearningRate = 0.1f };
+        TrainingResult result = TrainProgress.Bar(people, tenEpochs, "test", options =>
         {
             for (int epoch = 1; epoch <= 10; epoch++)
             {

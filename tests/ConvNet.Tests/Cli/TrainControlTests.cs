@@ -1,0 +1,133 @@
+using System.Text.Json;
+using ConvNet.Data;
+using ConvNet.Serialization;
+using ConvNet.Tests.Data;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+/// <summary>The options of <c>train</c> that control its loop, and recipes.</summary>
+public sealed class TrainControlTests
+{
+    private TinyData _data = null!;
+
+    [SetUp]
+    public void WriteData() => _data = new TinyData();
+
+    [TearDown]
+    public void DeleteData() => _data.Dispose();
+
+    [Test]
+    public void ImagesForValidationAreTestedAfterEveryEpochAndStayTheSame()
+    {
+        string file = _data.File("model.safetensors");
+        JsonElement json = Train("--validation-share", "0.2", "--epochs", "2", "--seed", "3", "--save", file, "--json")
+            .Json();
+        JsonElement epoch = json.GetProperty("epochs")[1];
+        Assert.Multiple(() =>
+        {
+            Assert.That(epoch.GetProperty("testAccuracy").ValueKind, Is.EqualTo(JsonValueKind.Null));
+            Assert.That(json.GetProperty("validationAccuracy").GetDouble(),
+                Is.EqualTo(epoch.GetProperty("validationAccuracy").GetDouble()));
+            // 18 images are for validation, and 31 for the test.
+            Assert.That(18 * json.GetProperty("validationAccuracy").GetDouble() % 1, Is.Zero.Within(1e-9));
+            Assert.That(31 * json.GetProperty("testAccuracy").GetDouble() % 1, Is.Zero.Within(1e-9).Or.EqualTo(1)
+                .Within(1e-9));
+            Assert.That(json.GetProperty("bestEpoch").GetInt32(), Is.InRange(1, 2));
+            Assert.That(json.GetProperty("stopped").ValueKind, Is.EqualTo(JsonValueKind.Null));
+        });
+        CommandLine resumed = CommandLine.Run("train", "--backend", "managed", "--resume", file, "--epochs", "3",
+            "--seed", "9", "--save", file);
+        resumed.Succeeds();
+        Assert.That(resumed.Output, Does.Contain("72 images of 1×6×6 to train, 18 to validate, 31 to test")
+            .And.Contain("validation accuracy"));
+        Assert.That(SavedModel.Load(file).Training!.Validation, Is.EqualTo(new DataSplit(0.2, 3)));
+    }
+
+    [Test]
+    public void ATrainingStopsWithPatienceAndSoDoesTheResumedOne()
+    {
+        string runs = _data.File("runs");
+        string[] words = ["--epochs", "30", "--lr", "1e-30", "--patience", "2", "--checkpoint", runs];
+        JsonElement json = Train([.. words, "--json"]).Json();
+        Assert.That(json.GetProperty("epochs").GetArrayLength(), Is.EqualTo(3));
+        Assert.That(json.GetProperty("stopped").GetString(), Is.EqualTo("the accuracy has not risen for 2 epochs"));
+        CommandLine resumed = CommandLine.Run("train", "--backend", "managed", "--resume", runs);
+        resumed.Succeeds();
+        Assert.That(resumed.Output, Does.Contain("stopped: the accuracy has not risen for 2 epochs")
+            .And.Not.Contain("epoch 4/30"), "--patience is in the recipe of the file");
+        Train("--min-delta", "0.1").IsRefusedWith("--min-delta is an option of --patience");
+        Train("--max-time", "5epochs").IsRefusedWith("--max-time", "10min");
+    }
+
+    [Test]
+    public void GradientsAreClippedAndAccumulatedAndAResumedTrainingDoesTheSame()
+    {
+        string whole = _data.File("whole.safetensors"), half = _data.File("half.safetensors");
+        string[] words = ["--batch", "8", "--lr", "0.01", "--clip-norm", "0.5", "--clip-value", "0.1", "--accumulate",
+            "3", "--schedule", "constant"];
+        Train([.. words, "--epochs", "2", "--save", whole]).Succeeds();
+        Train([.. words, "--epochs", "1", "--save", half]).Succeeds();
+        CommandLine.Run("train", "--backend", "managed", "--resume", half, "--epochs", "2", "--save", half).Succeeds();
+        Assert.That(File.ReadAllBytes(half), Is.EqualTo(File.ReadAllBytes(whole)));
+        Assert.That(SavedModel.Load(half).Training!.Options is
+        { ClipNorm: 0.5f, ClipValue: 0.1f, AccumulateBatches: 3 });
+    }
+
+    [Test]
+    public void ATrialTrainsOneBatchAndSavesNothing()
+    {
+        string file = _data.File("model.safetensors"), runs = _data.File("runs");
+        CommandLine run = Train("--fast-dev-run", "--batch", "8", "--epochs", "100", "--save", file, "--checkpoint",
+            runs);
+        run.Succeeds();
+        Assert.That(run.Output, Does.Contain("8 images of 1×6×6 to train, 8 to test").And.Contain("epoch 1/1")
+            .And.Contain("a trial of one batch: nothing is saved"));
+        Assert.That(File.Exists(file) || Directory.Exists(runs), Is.False);
+    }
+
+    [Test]
+    public void AFewBatchesAreLearntByHeart()
+    {
+        JsonElement json = Train("--overfit-batches", "2", "--batch", "8", "--epochs", "40", "--lr", "0.02", "--json")
+            .Json();
+        Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1));
+        Assert.That(Train("--overfit-batches", "2", "--batch", "8", "--epochs", "1").Output,
+            Does.Contain("16 images of 1×6×6 to train, 16 to test"));
+    }
+
+    [Test]
+    public void ARecipeRepeatsATrainingAndTheCommandTakesPrecedence()
+    {
+        string first = _data.File("first.safetensors"), second = _data.File("second.safetensors"),
+            recipe = _data.File("recipe.json");
+        JsonElement json = Train("--epochs", "2", "--batch", "8", "--flip", "--freeze", "conv*.bias", "linear1.bias",
+            "--optimizer", "adam", "--beta1", "0.8", "--save", first, "--json").Json();
+        File.WriteAllText(recipe, json.GetProperty("recipe").GetRawText());
+        CommandLine.Run("train", "--recipe", recipe, "--save", second).Succeeds();
+        Assert.That(File.ReadAllBytes(second), Is.EqualTo(File.ReadAllBytes(first)));
+        using var stored = JsonDocument.Parse(SavedModel.Load(first).Training!.Recipe!);
+        Assert.That(CommandLine.NamesOf(stored.RootElement), Is.EqualTo(CommandLine.NamesOf(json.GetProperty("recipe")))
+            .And.Contains("format, version").And.Contains("flip").And.Not.Contains("save"));
+        CommandLine changed = CommandLine.Run("train", "--recipe", recipe, "--epochs", "1", "--json");
+        Assert.That(changed.Json().GetProperty("epochs").GetArrayLength(), Is.EqualTo(1));
+        Assert.That(changed.Json().GetProperty("recipe").GetProperty("epochs").GetString(), Is.EqualTo("1"));
+    }
+
+    [TestCase("""{ "format": "convnet-recipe", "version": 1, "epoch": 3 }""", "\"epoch\" is no option", "--epochs")]
+    [TestCase("""{ "format": "convnet-recipe", "version": 1, "epochs": 0 }""", "recipe", "--epochs is \"0\"")]
+    [TestCase("""{ "format": "convnet-recipe", "version": 1, "flip": 1 }""", "\"flip\" is 1", "true or false")]
+    [TestCase("""{ "format": "convnet-recipe", "version": 1, "epochs": {} }""", "\"epochs\" is {}", "a number")]
+    [TestCase("""{ "format": "convnet-recipe", "version": 1, "save": "x" }""", "not part of a recipe", "--save")]
+    [TestCase("""{ "format": "convnet-graph", "version": 1 }""", "convnet-recipe", "recipe.json")]
+    [TestCase("[", "recipe.json", "JSON")]
+    public void AWrongRecipeIsRefused(string text, params string[] words)
+    {
+        string recipe = _data.File("recipe.json");
+        File.WriteAllText(recipe, text);
+        Train("--recipe", recipe).IsRefusedWith(words);
+    }
+
+    private CommandLine Train(params string[] more) => CommandLine.Run(["train", "--backend", "managed", "--data",
+        _data.Folder, "--model", _data.Model, .. more]);
+}
