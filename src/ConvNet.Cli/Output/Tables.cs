@@ -7,6 +7,9 @@ namespace ConvNet.Cli;
 /// <summary>Tables for human readers.</summary>
 internal static class Tables
 {
+    // As usual for large sets of classes; with fewer it says little.
+    private const int TopClasses = 5;
+
     /// <summary>Writes the layers of a network with their sizes and costs, and the totals.</summary>
     public static void Write(IAnsiConsole people, ModelSummary summary)
     {
@@ -46,6 +49,44 @@ internal static class Tables
                 .. counts.Select(count => count == 0 ? "·" : $"{count}"), right]);
         }
         return table;
+    }
+
+    /// <summary>Creates the table of precision, recall, F1 and IoU of each class.</summary>
+    /// <param name="classes">The results of an output.</param>
+    /// <param name="names">The names of the classes; empty if there are none.</param>
+    public static TextTable Of(ClassEvaluation classes, IReadOnlyList<string> names)
+    {
+        var table = new TextTable(1, ["class", .. TableHead.Figures(["images", "precision", "recall", "F1", "IoU"])]);
+        foreach (ClassMetrics each in classes.PerClass)
+            table.Add([names.Count == 0 ? $"{each.Class}" : $"{each.Class} {Excerpt.Of(names[each.Class])}",
+                Number(each.Count), $"{each.Precision:0.0%}", $"{each.Recall:0.0%}", $"{each.F1:0.0%}",
+                $"{each.IntersectionOverUnion:0.0%}"]);
+        return table;
+    }
+
+    /// <summary>Returns what JSON documents say about the classes of an evaluation.</summary>
+    /// <param name="test">The evaluation of a network with one output.</param>
+    /// <param name="names">The names of the classes; empty if there are none.</param>
+    public static object MetricsOf(Evaluation test, IReadOnlyList<string> names)
+    {
+        var classes = (ClassEvaluation)test.Outputs[0];
+        return new
+        {
+            top5Accuracy = classes.TopAccuracy(TopClasses),
+            classes.MacroF1,
+            meanIoU = classes.MeanIntersectionOverUnion,
+            perClass = classes.PerClass.Select(each => new
+            {
+                name = names.Count == 0 ? null : names[each.Class],
+                each.Count,
+                each.Precision,
+                each.Recall,
+                each.F1,
+                iou = each.IntersectionOverUnion,
+            }),
+            confusion = Enumerable.Range(0, classes.Classes).Select(truth
+                => Enumerable.Range(0, classes.Classes).Select(guess => classes[truth, guess])),
+        };
     }
 
     /// <summary>Writes a line without wrapping, such as a command to be copied.</summary>

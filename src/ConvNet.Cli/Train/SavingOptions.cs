@@ -161,6 +161,9 @@ internal sealed class SavingOptions
         };
     }
 
+    /// <summary>Whether a command resumes a training, or would if there were one.</summary>
+    public bool Resumes(ParseResult command) => Verb.IsGiven(command, _resume);
+
     /// <summary>The file of <c>--save</c>; null if it is not given.</summary>
     public string? SavedTo(ParseResult command) => command.GetValue(_save);
 

@@ -94,6 +94,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             terminal.People.WriteLine($"stopped: {reason}");
         terminal.People.WriteLine(TrainProgress.StallText(result, Batches.Options.Workers));
         terminal.People.Write(Tables.Of(test, Data.ClassNames));
+        terminal.People.Write(Tables.Of((ClassEvaluation)test.Outputs[0], Data.ClassNames));
         if (_validated is { } validated)
             terminal.People.WriteLine($"validation accuracy {validated.Accuracy:0.00%} ({validated.Correct:N0} of "
                 + $"{validated.Count:N0})");
@@ -137,6 +138,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         validationAccuracy = _validated?.Accuracy,
         testAccuracy = result.Test!.Accuracy,
         averagedTestAccuracy = result.Averaged?.Accuracy,
+        metrics = Tables.MetricsOf(result.Test, Data.ClassNames),
         notFinite = result.Test.NotFinite,
     };
 

@@ -63,6 +63,7 @@ internal sealed class EvalVerb : Verb
         BackendText.WriteChoice(terminal, choice);
         var test = Evaluation.Of(network, images, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test, data.ClassNames));
+        terminal.People.Write(Tables.Of((ClassEvaluation)test.Outputs[0], data.ClassNames));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
         terminal.WriteJson(new
         {
@@ -76,6 +77,7 @@ internal sealed class EvalVerb : Verb
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,
             testAccuracy = test.Accuracy,
+            metrics = Tables.MetricsOf(test, data.ClassNames),
             notFinite = test.NotFinite,
         });
         return test.NotFinite == 0 ? ExitCode.Ok : terminal.Fail(NotFiniteText.Of(network, images, test));

@@ -20,6 +20,7 @@ internal sealed class TrainVerb : Verb
     private readonly LoopOptions _loop;
     private readonly ControlOptions _control;
     private readonly SavingOptions _saving;
+    private readonly LogOptions _log;
     private readonly Option<string> _backend, _precision;
     private readonly Option<string?> _model, _recipe;
     private readonly Option<int?> _threads;
@@ -43,7 +44,8 @@ internal sealed class TrainVerb : Verb
         "train --model lenet5 --checkpoint run1 --every 500steps --keep 5",
         "train --resume run1",
         "train --validation-share 0.1 --patience 5 --max-time 2h --clip-norm 1",
-        "train --recipe digits.json --fast-dev-run")
+        "train --recipe digits.json --fast-dev-run",
+        "train --log run1 --log-norms 50")
     {
         _data = new TrainDataOptions(this);
         _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}.", "MODEL");
@@ -57,6 +59,7 @@ internal sealed class TrainVerb : Verb
         Files.Add(_recipe, FileUse.Read, command => ValueOf(command, _recipe));
         _threads = ThreadsOption();
         _saving = new SavingOptions(this, _model);
+        _log = new LogOptions(this);
         _report = ReportFiles();
     }
 
@@ -79,7 +82,7 @@ internal sealed class TrainVerb : Verb
         TrainerOptions options = _control.Add(command, _loop.Trainer(command, goesOn), goesOn?.Options);
         TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn)) with
         {
-            KeepGradients = options.NeedsGradients,
+            KeepGradients = options.NeedsGradients || _log.NeedsGradients(command),
         };
         string? model = command.GetValue(_model);
         ImageSource data = _data.Open(command, terminal, model, start.Saved, goesOn, spec.Seed);
@@ -99,6 +102,7 @@ internal sealed class TrainVerb : Verb
         };
         if (!isTrial)
             _saving.Check(command, folder, graph, normalization, training);
+        using TrainingLog? log = isTrial ? null : _log.Open(command, terminal, _saving.Resumes(command));
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
@@ -111,7 +115,8 @@ internal sealed class TrainVerb : Verb
         run.WriteHead(terminal, isResumed: goesOn is not null);
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);
-        TrainingResult result = run.Train(terminal, start.Saved, [.. callbacks, .. saving]);
+        TrainingResult result = run.Train(terminal, start.Saved,
+            [.. callbacks, .. log is null ? (TrainingCallback[])[] : [log], .. saving]);
         run.WriteResult(terminal, result);
         Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
         if (isTrial)

@@ -52,9 +52,11 @@ public abstract class OutputEvaluation
 public sealed class ClassEvaluation : OutputEvaluation
 {
     private readonly long[,] _counts;
+    private readonly long[] _truths, _ranks;
 
     internal ClassEvaluation(string output, int classes)
-        : base(output) => _counts = new long[classes, classes];
+        : base(output) => (_counts, _truths, _ranks) = (new long[classes, classes], new long[classes],
+            new long[classes]);
 
     /// <summary>The number of classes.</summary>
     public int Classes => _counts.GetLength(0);
@@ -72,6 +74,30 @@ public sealed class ClassEvaluation : OutputEvaluation
     /// <paramref name="truth"/>.</summary>
     public long this[int truth, int guess] => _counts[truth, guess];
 
+    /// <summary>The results of each class.</summary>
+    public IReadOnlyList<ClassMetrics> PerClass => [.. Enumerable.Range(0, Classes).Select(of
+        => new ClassMetrics(of, _truths[of], Enumerable.Range(0, Classes).Sum(truth => _counts[truth, of]),
+            _counts[of, of]))];
+
+    /// <summary>The mean F1 of the classes that occur in the data.</summary>
+    public double MacroF1 => Mean(each => each.F1);
+
+    /// <summary>The mean intersection over union of the classes that occur in the data, as segmentation is measured
+    /// with.</summary>
+    public double MeanIntersectionOverUnion => Mean(each => each.IntersectionOverUnion);
+
+    /// <summary>Returns the fraction of predictions whose class is among those with the largest scores.</summary>
+    /// <param name="k">The number of classes that count as named, from 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="k"/> is less than 1.</exception>
+    public double TopAccuracy(int k)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
+        return (double)_ranks.Take(k).Sum() / Count;
+    }
+
+    private double Mean(Func<ClassMetrics, double> metric)
+        => PerClass.Where(each => each.Count > 0).Select(metric).DefaultIfEmpty(0).Average();
+
     private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch)
     {
         ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
@@ -81,8 +107,10 @@ public sealed class ClassEvaluation : OutputEvaluation
             if (labels[i] == bound.Target.IgnoredClass)
                 continue;
             Count++;
+            _truths[labels[i]]++;
             if (predictions[i] is not { } guess)
                 continue;
+            _ranks[predictions.RankOf(i, labels[i])]++;
             _counts[labels[i], guess]++;
             Correct += guess == labels[i] ? 1 : 0;
         }
@@ -166,6 +194,21 @@ internal readonly ref struct Predictions
             }
             return best;
         }
+    }
+
+    /// <summary>Returns the number of classes whose scores come before that of a class; ties go to the first
+    /// class.</summary>
+    /// <param name="index">The index of the prediction in the batch.</param>
+    /// <param name="of">The class.</param>
+    public int RankOf(int index, int of)
+    {
+        (int sample, int pixel) = Math.DivRem(index, _pixels);
+        ReadOnlySpan<float> own = _scores[(sample * _classes * _pixels + pixel)..];
+        float score = own[of * _pixels];
+        int rank = 0;
+        for (int i = 0; i < _classes; i++)
+            rank += own[i * _pixels] > score || i < of && own[i * _pixels] == score ? 1 : 0;
+        return rank;
     }
 
     /// <summary>Counts the predictions that have a label, and those that are equal to it.</summary>

@@ -12,11 +12,18 @@ namespace ConvNet.Training;
 public readonly record struct StepReport(int Epoch, long Step, long Steps, double BatchLoss, double Loss,
     double? Accuracy, double ImagesPerSecond)
 {
+    /// <summary>The number of batches of this epoch so far.</summary>
+    public int Batch { get; init; }
+
+    /// <summary>The learning rate of the step.</summary>
+    public float LearningRate { get; init; }
+
     /// <summary>The results of each output that has targets, over this epoch so far.</summary>
     public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(StepReport), (nameof(Epoch), Epoch), (nameof(Step), Step),
+        (nameof(Batch), Batch), (nameof(LearningRate), LearningRate),
         (nameof(Steps), Steps), (nameof(BatchLoss), BatchLoss), (nameof(Loss), Loss), (nameof(Accuracy), Accuracy),
         (nameof(ImagesPerSecond), ImagesPerSecond), (nameof(Outputs), Outputs));
 }

@@ -215,7 +215,11 @@ public sealed class Trainer
                 seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 var report = new StepReport(epoch, step + 1, steps, batchLoss, done.Loss, done.Accuracy,
                     (done.Images - before) / seconds)
-                { Outputs = ReportsOf(done, binding) };
+                {
+                    Batch = batch.Position.Batch + 1,
+                    LearningRate = learningRate,
+                    Outputs = ReportsOf(done, binding),
+                };
                 // A step that leaves non-finite values is not reported to callbacks, which may save it.
                 if (batch.Next.Epoch > epoch && _options.StopAtNonFiniteLoss)
                     CheckFinite(batch, learningRate, step + 1);

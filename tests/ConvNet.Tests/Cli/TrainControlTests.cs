@@ -75,6 +75,55 @@ public sealed class TrainControlTests
     }
 
     [Test]
+    public void TheLogIsContinuedByAResumedTraining()
+    {
+        string log = _data.File("log"), runs = _data.File("runs");
+        string[] words = ["--batch", "8", "--log", log, "--log-norms", "4", "--checkpoint", runs, "--resume"];
+        Train([.. words, "--epochs", "1"]).Succeeds();
+        Train([.. words, "--epochs", "2"]).Succeeds();
+        JsonElement[] lines = [.. File.ReadAllLines(Path.Combine(log, "log.jsonl")).Select(line =>
+        {
+            using var document = JsonDocument.Parse(line);
+            return document.RootElement.Clone();
+        })];
+        string[] kinds = [.. lines.Select(line => line.GetProperty("kind").GetString()!)];
+        Assert.That(kinds.GroupBy(kind => kind).Select(group => (group.Key, group.Count())), Is.EquivalentTo(
+            ((string, int)[])[("start", 2), ("step", 24), ("norms", 6), ("epoch", 2), ("end", 1)]));
+        Assert.That(lines.First(line => line.GetProperty("kind").GetString() == "norms").GetProperty("parameters")
+            .GetProperty("conv1.weight").GetProperty("gradient").GetDouble(), Is.Positive);
+        Assert.That(File.ReadAllLines(Path.Combine(log, "epochs.csv")), Has.Length.EqualTo(3));
+        Train("--log", log).IsRefusedWith(log, "contains the log of a training");
+        Train("--log-norms", "4").IsRefusedWith("--log-norms is an option of --log");
+    }
+
+    [Test]
+    public void TheMetricsOfTheClassesFitTheConfusionMatrix()
+    {
+        string file = _data.File("model.safetensors");
+        CommandLine run = Train("--epochs", "1", "--lr", "0.001", "--save", file, "--json");
+        JsonElement trained = run.Json().GetProperty("metrics");
+        JsonElement evaluated = CommandLine.Run("eval", "--backend", "managed", "--data", _data.Folder, "--load", file,
+            "--json").Json().GetProperty("metrics");
+        Assert.That(evaluated.GetRawText(), Is.EqualTo(trained.GetRawText()));
+        Assert.That(CommandLine.NamesOf(trained), Is.EqualTo("top5Accuracy, macroF1, meanIoU, perClass, confusion"));
+        Assert.That(CommandLine.NamesOf(trained.GetProperty("perClass")[0]),
+            Is.EqualTo("name, count, precision, recall, f1, iou"));
+        double[][] confusion = [.. trained.GetProperty("confusion").EnumerateArray()
+            .Select(row => row.EnumerateArray().Select(count => count.GetDouble()).ToArray())];
+        foreach ((int of, JsonElement each) in trained.GetProperty("perClass").EnumerateArray().Index())
+        {
+            double correct = confusion[of][of], count = confusion[of].Sum(), predicted = confusion.Sum(row => row[of]);
+            Assert.That(each.GetProperty("count").GetDouble(), Is.EqualTo(count));
+            Assert.That(each.GetProperty("recall").GetDouble(), Is.EqualTo(correct / count));
+            Assert.That(each.GetProperty("precision").GetDouble(),
+                Is.EqualTo(predicted == 0 ? 0 : correct / predicted));
+            Assert.That(each.GetProperty("f1").GetDouble(), Is.EqualTo(2 * correct / (count + predicted)));
+        }
+        Assert.That(trained.GetProperty("top5Accuracy").GetDouble(), Is.EqualTo(1), "of three classes");
+        Assert.That(run.Error, Does.Contain("precision").And.Contain("IoU"));
+    }
+
+    [Test]
     public void ATrialTrainsOneBatchAndSavesNothing()
     {
         string file = _data.File("model.safetensors"), runs = _data.File("runs");

@@ -323,6 +323,21 @@ public sealed class TrainerTests
             Assert.That((evaluation.Count, evaluation.Correct, evaluation.Accuracy), Is.EqualTo((5, 4L, 0.8)));
             Assert.That((evaluation[0, 0], evaluation[1, 1], evaluation[1, 2], evaluation[2, 2]),
                 Is.EqualTo((2L, 1L, 1L, 1L)));
+            var classes = (ClassEvaluation)evaluation.Outputs[0];
+            Assert.That(classes.PerClass, Is.EqualTo((ClassMetrics[])[new(0, 2, 2, 2), new(1, 2, 1, 1),
+                new(2, 1, 2, 1)]));
+            Assert.That(classes.PerClass.Select(each => (each.Precision, each.Recall)),
+                Is.EqualTo(((double, double)[])[(1, 1), (1, 0.5), (0.5, 1)]));
+            Assert.That(classes.PerClass.Select(each => each.IntersectionOverUnion),
+                Is.EqualTo((double[])[1, 0.5, 0.5]));
+            Assert.That(classes.MacroF1, Is.EqualTo((1 + 2 / 3.0 + 2 / 3.0) / 3).Within(1e-12));
+            Assert.That(classes.MeanIntersectionOverUnion, Is.EqualTo(2 / 3.0).Within(1e-12));
+            // The wrong one has the second largest score, and (5, 5, 0) names the first of two equal scores.
+            Assert.That((classes.TopAccuracy(1), classes.TopAccuracy(2), classes.TopAccuracy(9)),
+                Is.EqualTo((0.8, 1.0, 1.0)));
+            Assert.That(() => classes.TopAccuracy(0), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            Assert.That(new ClassMetrics(0, 0, 0, 0) is
+            { Precision: 0, Recall: 0, F1: 0, IntersectionOverUnion: 0 });
         });
     }
 
