@@ -19,6 +19,13 @@ public sealed class ResumeTests(BackendCase backend)
 
     private static readonly IEnumerable<OptimizerCase> Cases = OptimizerCases.All;
 
+    private static readonly DataLoaderOptions s_usual = new()
+    {
+        Shuffle = true,
+        Seed = 7,
+        Transforms = [new RandomHorizontalFlip(0.25), new RandomCrop(6, 1), s_normalization],
+    };
+
     // Torch promises no equal bits from run to run.
     private float Tolerance => backend.Deterministic ? 0 : 1e-4f;
 
@@ -47,6 +54,34 @@ public sealed class ResumeTests(BackendCase backend)
     }
 
     [Test]
+    public void ItGoesOnWithAllTransformsMixedBatchesAndASampler([Values] bool balanced)
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.File("half.safetensors");
+        TrainingSpec spec = Spec(new Sgd(0.9f)) with { Losses = new SoftmaxCrossEntropy(SoftTargets: true) };
+        DataLoaderOptions options = s_usual with
+        {
+            Shuffle = false,
+            Sampler = balanced ? new ClassBalancedSampler()
+                : new WeightedRandomSampler((float[])[1, 2, 4], perClass: true, numSamples: TinyData.TrainCount),
+            Transforms =
+            [
+                .. TransformCases.Strong(TinyData.Shape, s_images.MaxValue)
+                    .Where(transform => transform is not RandomResizedCrop).Append(new RandomResizedCrop(6))
+                    .Append(s_normalization).Select(transform => (InputTransform)transform),
+            ],
+            BatchTransforms = [new MixUp(0.4), new CutMix()],
+        };
+        (_, TrainingState expected) = Whole(backend, spec, options);
+        Interrupted(backend, spec, file, steps: 17, options);
+
+        SavedModel saved = SavedModel.Load(file);
+        Assert.That(saved.Training!.Progress.Position, Is.EqualTo(new LoaderPosition(2, 5)));
+        (_, TrainingState got) = GoOn(backend, saved);
+        AssertEqual(got, expected, Tolerance);
+    }
+
+    [Test]
     public void ItGoesOnOnAnotherBackendWithinRounding()
     {
         using var folder = new TemporaryFolder();
@@ -69,12 +104,7 @@ public sealed class ResumeTests(BackendCase backend)
         };
     }
 
-    private static DataLoader Loader() => new(s_images, Batch, new DataLoaderOptions
-    {
-        Shuffle = true,
-        Seed = 7,
-        Transforms = [new RandomHorizontalFlip(0.25), new RandomCrop(6, 1), s_normalization],
-    });
+    private static DataLoader Loader(DataLoaderOptions? options) => new(s_images, Batch, options ?? s_usual);
 
     private static TrainerOptions Options() => new()
     {
@@ -83,16 +113,18 @@ public sealed class ResumeTests(BackendCase backend)
         Schedule = new CosineSchedule(),
     };
 
-    private static (TrainingResult Result, TrainingState State) Whole(BackendCase backend, TrainingSpec spec)
+    private static (TrainingResult Result, TrainingState State) Whole(BackendCase backend, TrainingSpec spec,
+        DataLoaderOptions? options = null)
     {
         using IBackend opened = backend.Open();
         using IExecutable network = opened.Compile(Network(), spec);
         network.Initialize(new HeNormal(5));
-        TrainingResult result = new Trainer(network, Options()).Train(Loader());
+        TrainingResult result = new Trainer(network, Options()).Train(Loader(options));
         return (result, network.SaveState());
     }
 
-    private static void Interrupted(BackendCase backend, TrainingSpec spec, string file, int steps)
+    private static void Interrupted(BackendCase backend, TrainingSpec spec, string file, int steps,
+        DataLoaderOptions? loaderOptions = null)
     {
         using IBackend opened = backend.Open();
         using IExecutable network = opened.Compile(Network(), spec);
@@ -106,7 +138,7 @@ public sealed class ResumeTests(BackendCase backend)
                     stop.Cancel();
             },
         });
-        DataLoader loader = Loader();
+        DataLoader loader = Loader(loaderOptions);
         Assert.That(() => trainer.Train(loader, cancellation: stop.Token),
             Throws.InstanceOf<OperationCanceledException>());
         SavedModel.Save(file, network, s_normalization, training:
