@@ -51,7 +51,11 @@ internal static class AdaptiveNodes
             (int start, int end) = AdaptivePool2d.Bin(o, inputs, outputs);
             string slice = onnx.AddPart(node, "slice", "Slice", [x, onnx.Constant(node, "start", [start]),
                 onnx.Constant(node, "end", [end]), axes]);
-            names[o] = onnx.AddPart(node, "maximum", "ReduceMax", [slice, axes], [OnnxAttribute.Of("keepdims", 1)]);
+            // The axes became an input with version 18.
+            names[o] = onnx.OperatorSet >= 18
+                ? onnx.AddPart(node, "maximum", "ReduceMax", [slice, axes], [OnnxAttribute.Of("keepdims", 1)])
+                : onnx.AddPart(node, "maximum", "ReduceMax", [slice], [OnnxAttribute.Of("axes", [axis]),
+                    OnnxAttribute.Of("keepdims", 1)]);
         }
         return names;
     }

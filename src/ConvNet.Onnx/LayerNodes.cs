@@ -63,8 +63,7 @@ internal static class LayerNodes
                 onnx.Add(node, "Flatten", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("axis", 1));
                 break;
             case Gelu gelu:
-                onnx.Add(node, "Gelu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("approximate",
-                    gelu.Approximate == GeluApproximation.Tanh ? "tanh" : "none"));
+                ActivationNodes.AddGelu(onnx, node, gelu.Approximate);
                 break;
             case GlobalAvgPool2d:
                 onnx.Add(node, "GlobalAveragePool", onnx.Map(node.Inputs[0]));
@@ -131,7 +130,7 @@ internal static class LayerNodes
                 AddReordered(onnx, node, unshuffle);
                 break;
             case Mish:
-                onnx.Add(node, "Mish", OnnxGraph.Value(node.Inputs[0]));
+                ActivationNodes.AddMish(onnx, node);
                 break;
             case Multiply:
                 onnx.Add(node, "Mul", onnx.Alike(node.Inputs));
@@ -203,6 +202,8 @@ internal static class LayerNodes
 
     private static void AddBatchNorm(OnnxGraph onnx, Node node, BatchNorm2d norm)
     {
+        if (onnx.FoldInto(node, norm.Epsilon))
+            return;
         string Statistic(ParameterRole role) => node.Parameters.Single(parameter => parameter.Role == role).Name;
         onnx.AddResult(node, "BatchNormalization", [.. OnnxGraph.Value(node.Inputs[0]),
             .. ScaleAndShift(onnx, node, node.Shape.C), Statistic(ParameterRole.RunningMean),
@@ -324,17 +325,30 @@ internal static class LayerNodes
             onnx.Constant(node, "shape", [0L, node.Shape.C, node.Shape.H, node.Shape.W])]);
     }
 
+    // Before version 18, the operator takes the scales or sizes of all axes.
     private static void AddResize(OnnxGraph onnx, Node node, Upsample layer)
     {
         const string None = "";
-        bool bilinear = layer.Mode == UpsampleMode.Bilinear;
-        string[] size = layer.Size == default
+        bool bilinear = layer.Mode == UpsampleMode.Bilinear, hasAxes = onnx.OperatorSet >= 18;
+        string x = onnx.Map(node.Inputs[0])[0];
+        string[] size = layer.Size != default ? [None, Sizes()] : hasAxes
             ? [onnx.Constant(node, "scales", [layer.Scale.H, layer.Scale.W], 2)]
-            : [None, onnx.Constant(node, "sizes", [layer.Size.H, layer.Size.W])];
-        onnx.Add(node, "Resize", [.. onnx.Map(node.Inputs[0]), None, .. size], OnnxAttribute.Of("axes", 2, 3),
+            : [onnx.Constant(node, "scales", [1, 1, layer.Scale.H, layer.Scale.W], 4)];
+        onnx.Add(node, "Resize", [x, None, .. size], [.. hasAxes ? [OnnxAttribute.Of("axes", 2, 3)]
+            : (AttributeProto[])[],
             OnnxAttribute.Of("mode", bilinear ? "linear" : "nearest"), OnnxAttribute.Of("nearest_mode", "floor"),
             OnnxAttribute.Of("coordinate_transformation_mode",
-                !bilinear ? "asymmetric" : layer.AlignCorners ? "align_corners" : "half_pixel"));
+                !bilinear ? "asymmetric" : layer.AlignCorners ? "align_corners" : "half_pixel")]);
+
+        // The number of samples is known when the model runs.
+        string Sizes()
+        {
+            string map = onnx.Constant(node, "sizes", [layer.Size.H, layer.Size.W]);
+            if (hasAxes)
+                return map;
+            string own = onnx.AddPart(node, "own", "Shape", [x], [OnnxAttribute.Of("end", 2)]);
+            return onnx.AddPart(node, "all", "Concat", [own, map], [OnnxAttribute.Of("axis", 0)]);
+        }
     }
 
     private static AttributeProto[] Taps(Window window) => [.. Places(window),

@@ -1,3 +1,4 @@
+using ConvNet.Data;
 using Onnx;
 
 namespace ConvNet.Onnx;
@@ -10,17 +11,23 @@ namespace ConvNet.Onnx;
 /// </remarks>
 internal sealed class OnnxGraph
 {
-    private const string Samples = "N";
+    private const string Samples = "N", Pixels = "pixels";
 
     // The nodes whose values are matrices.
     private readonly HashSet<Node> _matrices = [];
     private readonly HashSet<string> _names;
+    private readonly Func<Parameter, float[]> _values;
+    private readonly OnnxExportOptions _options;
 
     /// <summary>Adds the nodes of all layers.</summary>
     /// <param name="graph">The graph.</param>
+    /// <param name="values">Returns the values of a parameter or buffer.</param>
+    /// <param name="options">The options.</param>
+    /// <exception cref="ArgumentException">The normalisation does not match the only input.</exception>
     /// <exception cref="NotSupportedException">A layer has no ONNX nodes; the message names it.</exception>
-    public OnnxGraph(Graph graph)
+    public OnnxGraph(Graph graph, Func<Parameter, float[]> values, OnnxExportOptions options)
     {
+        (_values, _options) = (values, options);
         _names = [.. graph.Nodes.Select(node => node.Name), .. graph.Parameters.Select(parameter => parameter.Name)];
         foreach (Node input in graph.Inputs)
         {
@@ -28,6 +35,8 @@ internal sealed class OnnxGraph
                 _matrices.Add(input);
             Proto.Input.Add(TypeOf(input));
         }
+        if (options.Normalization is { } normalization)
+            Normalize(graph.Input, normalization);
         foreach (Node node in graph.LayerNodes)
             LayerNodes.AddTo(this, node);
         foreach (Node output in graph.Outputs)
@@ -36,6 +45,60 @@ internal sealed class OnnxGraph
 
     /// <summary>The ONNX graph, without the values of the parameters.</summary>
     public GraphProto Proto { get; } = new() { Name = "graph" };
+
+    /// <summary>The version of the operators.</summary>
+    public int OperatorSet => _options.OperatorSet;
+
+    /// <summary>Whether a node of the ONNX graph reads a parameter under its name.</summary>
+    public bool Reads(Parameter parameter) => Proto.Node.Any(node => node.Input.Contains(parameter.Name));
+
+    /// <summary>Folds a batch normalisation into the layer before it, whose weights have the output channel as their
+    /// first dimension: w′_k = w_k·γ_k/σ_k and b′_k = (b_k − μ_k)·γ_k/σ_k + β_k, with σ² = running variance +
+    /// ε.</summary>
+    /// <param name="norm">The node of the normalisation.</param>
+    /// <param name="epsilon">ε.</param>
+    /// <returns>False if the options do not ask for it, or another node or an output reads the layer's result.</returns>
+    public bool FoldInto(Node norm, float epsilon)
+    {
+        Node layer = norm.Inputs[0];
+        if (!_options.FoldBatchNorm || layer.Consumers.Count != 1 || layer.Graph.Outputs.Contains(layer)
+            || Proto.Node.SingleOrDefault(node => node.Output[0] == layer.Name) is not { OpType: "Conv" or "Gemm" } of)
+            return false;
+        Parameter weight = layer.Parameters[0];
+        float[] w = [.. _values(weight)];
+        double[] scale = Of(ParameterRole.Scale, 1), shift = Of(ParameterRole.Bias, 0),
+            mean = Of(ParameterRole.RunningMean, 0), variance = Of(ParameterRole.RunningVariance, 1),
+            bias = layer.Parameters is [_, var own] ? [.. _values(own).Select(value => (double)value)]
+                : new double[norm.Shape.C];
+        int length = w.Length / norm.Shape.C;
+        for (int k = 0; k < norm.Shape.C; k++)
+        {
+            double factor = scale[k] / Math.Sqrt(variance[k] + epsilon);
+            foreach (ref float value in w.AsSpan(k * length, length))
+                value = (float)(value * factor);
+            bias[k] = (bias[k] - mean[k]) * factor + shift[k];
+        }
+        string x = of.Input[0];
+        of.Input.Clear();
+        of.Input.AddRange([x, Constant(weight.Name, weight.Dimensions, w),
+            Constant($"{layer.Name}.bias", [norm.Shape.C], [.. bias.Select(value => (float)value)])]);
+        (of.Name, of.Output[0]) = (norm.Name, norm.Name);
+        if (_matrices.Contains(layer))
+            _matrices.Add(norm);
+        return true;
+
+        double[] Of(ParameterRole role, double otherwise)
+            => norm.Parameters.FirstOrDefault(parameter => parameter.Role == role) is { } found
+                ? [.. _values(found).Select(value => (double)value)]
+                : [.. Enumerable.Repeat(otherwise, norm.Shape.C)];
+
+        string Constant(string name, IEnumerable<int> dimensions, float[] folded)
+        {
+            TensorProto tensor = OnnxExport.TensorOf(Fresh($"{name}/folded"), dimensions, folded);
+            Proto.Initializer.Add(tensor);
+            return tensor.Name;
+        }
+    }
 
     /// <summary>Adds the node that computes the output of a layer.</summary>
     /// <param name="node">The node of the layer.</param>
@@ -151,6 +214,20 @@ internal sealed class OnnxGraph
     /// <param name="sizes">The sizes: 0 keeps that of the value, −1 stands for the rest.</param>
     public string Reshaped(Node node, string name, string value, params long[] sizes)
         => AddPart(node, name, "Reshape", value, Constant(node, "shape", sizes));
+
+    // (x / max − mean) / deviation, as Normalization computes it, under the name that the layers read.
+    private void Normalize(Node input, Normalization normalization)
+    {
+        normalization.Infer(input.Shape);
+        string pixels = Fresh(Pixels);
+        Proto.Input.Single().Name = pixels;
+        int[] sizes = input.Shape.IsVector ? [normalization.Mean.Count] : [normalization.Mean.Count, 1, 1];
+        string share = AddPart(input, "share", "Div", pixels, Constant(input, "max", normalization.MaxValue));
+        string centred = AddPart(input, "centred", "Sub", share,
+            Constant(input, "mean", [.. normalization.Mean], sizes));
+        AddNode("Div", input.Name, [centred,
+            Constant(input, "deviation", [.. normalization.StandardDeviation], sizes)], []);
+    }
 
     private void AddNode(string type, string name, string[] inputs, AttributeProto[] attributes)
     {

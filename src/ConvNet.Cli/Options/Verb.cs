@@ -132,6 +132,15 @@ internal abstract class Verb : Command
         return option;
     }
 
+    /// <summary>Adds an option that must name a file.</summary>
+    protected Option<string> RequiredFile(string name, string description, FileUse use)
+    {
+        var option = new Option<string>(name) { Description = description, HelpName = "FILE", Required = true };
+        Add(option);
+        Files.Add(option, use, command => ValueOf(command, option));
+        return option;
+    }
+
     /// <summary>Adds an option that names a file to update.</summary>
     public Option<string?> Updated(string name, string description)
     {

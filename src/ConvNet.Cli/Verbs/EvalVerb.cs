@@ -22,14 +22,7 @@ internal sealed class EvalVerb : Verb
     public EvalVerb() : base("eval", "Measures the accuracy of a saved model on test images.", "eval --load "
         + "digits.safetensors --data digits")
     {
-        _load = new Option<string>("--load")
-        {
-            Description = "The saved model, as written by train --save.",
-            HelpName = "FILE",
-            Required = true,
-        };
-        Add(_load);
-        Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
+        _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
         _data = ReadsData();
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();

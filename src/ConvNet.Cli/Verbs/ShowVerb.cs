@@ -29,14 +29,7 @@ internal sealed class ShowVerb : Verb
         "show --load digits.safetensors --data digits --sample 7 --unit conv2:3,3",
         "show --load photos.safetensors --image cat.jpg --report cat.html --pictures cat --json")
     {
-        _load = new Option<string>("--load")
-        {
-            Description = "The saved model, as written by train --save.",
-            HelpName = "FILE",
-            Required = true,
-        };
-        Add(_load);
-        Files.Add(_load, FileUse.Read, command => ValueOf(command, _load));
+        _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
         Option<string?> image = Optional<string>("--image", "An image file: JPEG, PNG, WebP, BMP or GIF. It is scaled "
             + "until it covers the images that the network reads, and the middle is taken.", "FILE");
         Files.Add(image, FileUse.Read, command => ValueOf(command, image));

@@ -288,6 +288,16 @@ public sealed class SavedModel
         Copy(executable, parameter => _values[parameter.Name]);
     }
 
+    /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>, or their average.</summary>
+    /// <exception cref="InvalidOperationException">The file contains no averages, or its training has not averaged
+    /// yet.</exception>
+    internal float[] ValuesOf(Parameter parameter, bool averaged)
+    {
+        if (averaged)
+            CheckAverages();
+        return _values[averaged ? AveragedWeights.NameOf(parameter) : parameter.Name];
+    }
+
     private void CheckAverages()
     {
         if (_averages.Count == 0)

@@ -7,7 +7,9 @@ namespace ConvNet.Tests.Onnx;
 /// <param name="threads">The number of threads of an operator.</param>
 /// <param name="optimizes">Whether ONNX Runtime may fuse operators and change memory layouts, as it does by
 /// default.</param>
-internal sealed class OnnxRuntimeBackend(int threads = 1, bool optimizes = true) : IBackend
+/// <param name="export">The options of the export.</param>
+internal sealed class OnnxRuntimeBackend(int threads = 1, bool optimizes = true, OnnxExportOptions? export = null)
+    : IBackend
 {
     private bool _disposed;
 
@@ -29,8 +31,8 @@ internal sealed class OnnxRuntimeBackend(int threads = 1, bool optimizes = true)
                     + $"because it is not below the stride {window.Stride}. Use managed, native or torchsharp.");
         }
         // Names a layer without ONNX nodes before any parameter is written.
-        _ = OnnxExport.Write(graph, parameter => new float[parameter.Length]);
-        return new OnnxRuntimeExecutable(graph, batchSize, Options, () => _disposed);
+        _ = OnnxExport.Write(graph, parameter => new float[parameter.Length], export);
+        return new OnnxRuntimeExecutable(graph, batchSize, Options, export, () => _disposed);
     }
 
     public void Dispose() => _disposed = true;
@@ -48,7 +50,7 @@ internal sealed class OnnxRuntimeBackend(int threads = 1, bool optimizes = true)
 /// <summary>A session of ONNX Runtime. The parameters are constants of its model, so that a new session replaces it
 /// when they have changed.</summary>
 internal sealed class OnnxRuntimeExecutable(Graph graph, int batchSize, Func<SessionOptions> options,
-    Func<bool> backendDisposed) : InferenceExecutable(graph, batchSize, backendDisposed)
+    OnnxExportOptions? export, Func<bool> backendDisposed) : InferenceExecutable(graph, batchSize, backendDisposed)
 {
     private InferenceSession? _session;
 
@@ -63,20 +65,20 @@ internal sealed class OnnxRuntimeExecutable(Graph graph, int batchSize, Func<Ses
         if (_session is null)
         {
             using SessionOptions chosen = options();
-            _session = new InferenceSession(OnnxExport.Write(Graph, ValuesOf), chosen);
+            _session = new InferenceSession(OnnxExport.Write(Graph, ValuesOf, export), chosen);
         }
         var inputs = new List<OrtValue>();
         try
         {
             for (int i = 0; i < Graph.Inputs.Count; i++)
             {
-                long[] sizes = [.. _session.InputMetadata[Graph.Inputs[i].Name].Dimensions.Select(size => (long)size)];
+                long[] sizes = [.. _session.InputMetadata[_session.InputNames[i]].Dimensions.Select(size => (long)size)];
                 sizes[0] = n;
                 inputs.Add(OrtValue.CreateTensorValueFromMemory(input[i].ToArray(), sizes));
             }
             using var run = new RunOptions();
             using IDisposableReadOnlyCollection<OrtValue> results = _session.Run(run,
-                [.. Graph.Inputs.Select(node => node.Name)], inputs, [.. Graph.Outputs.Select(node => node.Name)]);
+                [.. _session.InputNames], inputs, [.. Graph.Outputs.Select(node => node.Name)]);
             for (int i = 0; i < Graph.Outputs.Count; i++)
             {
                 if (!output[i].IsEmpty)

@@ -1,0 +1,92 @@
+using System.CommandLine;
+using ConvNet.Data;
+using ConvNet.Onnx;
+using ConvNet.Serialization;
+using Google.Protobuf;
+using Onnx;
+using Spectre.Console;
+
+namespace ConvNet.Cli.Verbs;
+
+/// <summary><c>convnet export</c>: writes a saved model as an ONNX file for inference.</summary>
+internal sealed class ExportVerb : Verb
+{
+    private readonly Option<string> _load, _onnx;
+    private readonly Option<int> _operatorSet;
+    private readonly Option<bool> _fold, _normalize, _averaged;
+    private readonly Option<string[]> _classes;
+
+    public ExportVerb() : base("export", "Writes a saved model as an ONNX file for inference.",
+        "export --load digits.safetensors --onnx digits.onnx",
+        "export --load photos.safetensors --onnx photos.onnx --fold --normalize --classes cat,dog --opset 17")
+    {
+        _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
+        _onnx = RequiredFile("--onnx", "The file to write.", FileUse.Written);
+        _operatorSet = Number("--opset", "Version of the ONNX operators, from "
+            + $"{OnnxExportOptions.OldestOperatorSet} to {OnnxExportOptions.NewestOperatorSet}.",
+            new OnnxExportOptions().OperatorSet, NumberRanges.Whole(OnnxExportOptions.OldestOperatorSet,
+                OnnxExportOptions.NewestOperatorSet), "N");
+        _fold = Flag("--fold", "Fold batch normalisations into the convolutions and linear layers before them.");
+        _normalize = Flag("--normalize", "Let the model read pixels and normalise them itself. Without it, it reads "
+            + "normalised values.");
+        _classes = Several("--classes", "Names of the classes, for the metadata of the file.", "NAME");
+        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+    }
+
+    public override int Run(ParseResult command, Terminal terminal)
+    {
+        string load = command.GetValue(_load)!, file = command.GetValue(_onnx)!;
+        SavedModel saved = SavedModel.Load(load);
+        string[] names = [.. Words(command, _classes)];
+        CheckClasses(saved.Graph, names);
+        Normalization? normalization = !command.GetValue(_normalize) ? null : saved.Normalization
+            ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Omit "
+                + $"{_normalize.Name}.");
+        ModelProto model = OnnxExport.Model(saved.Graph,
+            parameter => saved.ValuesOf(parameter, command.GetValue(_averaged)), new OnnxExportOptions
+            {
+                OperatorSet = command.GetValue(_operatorSet),
+                FoldBatchNorm = command.GetValue(_fold),
+                Normalization = normalization,
+                ClassNames = names,
+            });
+        terminal.Cancellation.ThrowIfCancellationRequested();
+        AtomicFile.Write(file, "the ONNX model", model.WriteTo, model.CalculateSize());
+        terminal.Wrote(file);
+        var document = new
+        {
+            model = load,
+            file,
+            bytes = model.CalculateSize(),
+            operatorSet = command.GetValue(_operatorSet),
+            inputs = model.Graph.Input.Select(Described),
+            outputs = model.Graph.Output.Select(Described),
+            nodes = model.Graph.Node.Count,
+            operators = model.Graph.Node.Select(node => node.OpType).CountBy(type => type)
+                .OrderBy(count => count.Key, StringComparer.Ordinal)
+                .ToDictionary(count => count.Key, count => count.Value),
+            classes = names,
+        };
+        terminal.People.WriteLine($"{file}: {document.bytes:N0} bytes, operator set {document.operatorSet}, "
+            + $"{document.nodes} nodes: "
+            + string.Join(", ", document.operators.Select(count => $"{count.Value} {count.Key}")));
+        foreach ((string what, ValueInfoProto value) in model.Graph.Input.Select(input => ("input", input))
+            .Concat(model.Graph.Output.Select(output => ("output", output))))
+            terminal.People.WriteLine($"{what} {value.Name}: {string.Join('×', SizesOf(value))}");
+        terminal.WriteJson(document);
+        return ExitCode.Ok;
+    }
+
+    private void CheckClasses(Graph graph, string[] names)
+    {
+        if (names.Length > 0 && (graph.Outputs.Count != 1 || graph.Output.Shape.C != names.Length))
+            throw new ArgumentException($"{_classes.Name} has {names.Length} names, but the outputs of the network are "
+                + $"{string.Join(" and ", graph.Outputs.Select(output => output.Shape))}. Give one name for each class, "
+                + "or omit it.");
+    }
+
+    private static object Described(ValueInfoProto value) => new { value.Name, shape = SizesOf(value) };
+
+    private static string[] SizesOf(ValueInfoProto value) => [.. value.Type.TensorType.Shape.Dim
+        .Select(dim => dim.HasDimParam ? dim.DimParam : $"{dim.DimValue}")];
+}
