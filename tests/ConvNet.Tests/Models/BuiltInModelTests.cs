@@ -1,3 +1,5 @@
+using System.Text.Json;
+using ConvNet.Cli;
 using ConvNet.Models;
 using ConvNet.Serialization;
 using ConvNet.Summaries;
@@ -64,10 +66,27 @@ public sealed class BuiltInModelTests
     public void TheNetworkOfTheSmallRecipeIsAsDescribed()
     {
         Graph graph = GraphJson.Load(Repository.Path("examples", "recipes", "fashion-small.json"));
-        Assert.That((graph.ParameterCount, ModelSummary.Of(graph).MultiplyAdds), Is.EqualTo((98_782L, 11_374_752L)));
+        Assert.That((graph.ParameterCount, ModelSummary.Of(graph).MultiplyAdds), Is.EqualTo((97_914L, 10_336_736L)));
         Graph large = BuiltInModels.Create("airbench94", graph.Input.Shape);
         Assert.That((large.ParameterCount, ModelSummary.Of(large).MultiplyAdds),
             Is.EqualTo((1_963_304L, 82_310_944L)));
+    }
+
+    [Test]
+    public void ARecipeNamesOptionsOfTrain()
+    {
+        string[] options = [.. App.Describe().Subcommands.Single(verb => verb.Name == "train").Options
+            .Select(option => option.Name[2..])];
+        string[] files = Directory.GetFiles(Repository.Path("examples", "recipes"), "*.recipe.json");
+        Assert.That(files, Is.Not.Empty);
+        foreach (string file in files)
+        {
+            using var recipe = JsonDocument.Parse(File.ReadAllText(file));
+            Assert.That(recipe.RootElement.EnumerateObject().Select(property => property.Name)
+                .Except(["format", "version"]).Except(options), Is.Empty, file);
+            string model = recipe.RootElement.GetProperty("model").GetString()!;
+            Assert.That(File.Exists(Repository.Path(model)) || BuiltInModels.Names.Contains(model), model);
+        }
     }
 
     [Test]
