@@ -65,8 +65,13 @@ internal sealed class TrainVerb : Verb
 
     /// <summary>Returns the words that the recipe of a command adds to it.</summary>
     /// <exception cref="InvalidDataException">The file is no recipe; the message says where and why.</exception>
-    public IReadOnlyList<string> WordsOfRecipe(ParseResult command) => command.GetValue(_recipe) is { } file
-        ? Recipe.ReadFile(file, this, option => IsGiven(command, option)) : [];
+    public IReadOnlyList<string> WordsOfRecipe(ParseResult command)
+    {
+        if (command.GetValue(_recipe) is not { } file)
+            return [];
+        Files.Check(command);
+        return Recipe.ReadFile(file, this, option => IsGiven(command, option));
+    }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
