@@ -44,6 +44,9 @@ internal sealed class OptimizerOptions
         };
     }
 
+    /// <summary>The option that sets the learning rate.</summary>
+    public Option Rate => _learningRate;
+
     /// <summary>All options, in the order of the help text.</summary>
     public IEnumerable<Option> All
         => [_optimizer.Kind, _learningRate, .. _optimizer.Attributes, _lookahead, _lookaheadAlpha];

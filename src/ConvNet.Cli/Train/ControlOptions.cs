@@ -16,7 +16,7 @@ internal sealed class ControlOptions
     private readonly Option<int?> _accumulate, _patience, _overfit;
     private readonly Option<double?> _minDelta, _validationShare;
     private readonly Option<string?> _stopMetric, _maxTime;
-    private readonly Option<bool> _fastDevRun;
+    private readonly Option<bool> _fastDevRun, _findRate;
 
     /// <summary>Adds the options to a verb.</summary>
     public ControlOptions(Verb verb)
@@ -46,6 +46,8 @@ internal sealed class ControlOptions
             + "that is held back and tested after every epoch instead of the test images, which are then tested only "
             + "at the end. It is selected by --seed and saved with the model. Default: none.",
             NumberRanges.Double(new NumberInterval(0, 1, HasLeast: false, HasMost: false), "0.1"), "X");
+        _findRate = verb.Flag("--lr-find", "Before the training, let the learning rate rise over 100 steps and find "
+            + "where the loss falls most steeply. The training then uses this rate, unless --lr is given.");
         _fastDevRun = verb.Flag("--fast-dev-run", "Try everything out: train one batch, test one, and save nothing.");
         _overfit = verb.OptionalNumber("--overfit-batches", "Train and test with the images of the first N batches "
             + "alone. A network that cannot learn them by heart has a mistake.", NumberRanges.FromOne, "N");
@@ -65,6 +67,24 @@ internal sealed class ControlOptions
         ClipValue = command.GetValue(_clipValue) ?? goesOn?.ClipValue,
         AccumulateBatches = command.GetValue(_accumulate) ?? goesOn?.AccumulateBatches ?? 1,
     };
+
+    /// <summary>Runs the learning-rate range test; null if the command does not ask for it.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="network">The executable, with its initial weights, which it keeps.</param>
+    /// <param name="train">The loader of the training images.</param>
+    /// <param name="cancellation">Cancels the test.</param>
+    public LearningRateTest? FindRate(ParseResult command, IExecutable network, DataLoader train,
+        CancellationToken cancellation) => command.GetValue(_findRate)
+            ? LearningRateTest.Run(network, train, cancellation: cancellation) : null;
+
+    /// <summary>Throws if the command asks for a range test of a training that has begun.</summary>
+    /// <exception cref="ArgumentException">It does.</exception>
+    public void CheckFindRate(ParseResult command, TrainingProgress progress)
+    {
+        if (command.GetValue(_findRate) && !progress.Equals(TrainingProgress.Start))
+            throw new ArgumentException($"{_findRate.Name} is for a training that has not begun; the resumed one has "
+                + $"its learning rate. Omit {_findRate.Name}.");
+    }
 
     /// <summary>Creates the callbacks that end the training early.</summary>
     /// <param name="command">The command.</param>

@@ -43,6 +43,9 @@ internal sealed class LoopOptions
     /// <summary>The option that sets the total number of epochs.</summary>
     public Option<int> Epochs => _epochs;
 
+    /// <summary>The option that sets the learning rate.</summary>
+    public Option Rate => _optimizer.Rate;
+
     /// <summary>The option that sets the seed.</summary>
     public Option<int> Seed => _seed;
 

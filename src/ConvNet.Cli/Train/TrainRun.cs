@@ -26,6 +26,9 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     private readonly ModelSummary _summary = ModelSummary.Of(Network.Graph);
     private readonly string[] _frozen = [.. Network.Graph.Parameters.Where(Network.IsFrozen).Select(p => p.Name)];
 
+    /// <summary>The learning-rate range test; null if there was none.</summary>
+    public LearningRateTest? Rates { get; init; }
+
     private TrainingProgress _progress = Training.Progress;
     private Evaluation? _validated;
 
@@ -49,6 +52,11 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
                 ? $"all {Training.Options.Epochs} epochs are complete; for more, use --epochs {next.Epoch} or more"
                 : $"resuming at epoch {next.Epoch} of {Training.Options.Epochs}, batch {next.Batch + 1:N0} of "
                     + $"{Batches.BatchCount:N0}");
+        if (Rates is { } rates)
+            terminal.People.WriteLine(FormattableString.Invariant(
+                $"learning-rate test of {rates.Points.Count} steps: {(rates.Suggestion is { } rate
+                    ? FormattableString.Invariant($"suggests {rate:G3}") : "the loss never falls")}; ")
+                + FormattableString.Invariant($"training with {Training.Options.LearningRate:G3}"));
         if (_frozen.Length > 0)
             terminal.People.WriteLine($"frozen: {string.Join(", ", _frozen)}");
         BackendText.WriteChoice(terminal, Choice);
@@ -132,6 +140,12 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             e.Stalls,
             e.StallSeconds,
         }),
+        learningRate = Training.Options.LearningRate,
+        learningRateTest = Rates is null ? null : new
+        {
+            Rates.Suggestion,
+            points = Rates.Points.Select(point => new { point.LearningRate, point.Loss, point.Smoothed }),
+        },
         bestEpoch = BestEpoch,
         stopped = result.Stopped,
         recipe = JsonNode.Parse(Training.Recipe ?? "null"),
@@ -164,6 +178,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         return new TrainingRun(Name, Data.Name, settings, _summary, result, _losses)
         {
             StepsOfAnEpoch = Batches.BatchCount,
+            Rates = Rates,
         };
     }
 }

@@ -45,7 +45,8 @@ internal sealed class TrainVerb : Verb
         "train --resume run1",
         "train --validation-share 0.1 --patience 5 --max-time 2h --clip-norm 1",
         "train --recipe digits.json --fast-dev-run",
-        "train --log run1 --log-norms 50")
+        "train --log run1 --log-norms 50",
+        "train --lr-find --report rates.html")
     {
         _data = new TrainDataOptions(this);
         _model = Optional<string>("--model", $"{ModelChoice.Description} Default: {DefaultModel}.", "MODEL");
@@ -65,6 +66,7 @@ internal sealed class TrainVerb : Verb
 
     /// <summary>Returns the words that the recipe of a command adds to it.</summary>
     /// <exception cref="InvalidDataException">The file is no recipe; the message says where and why.</exception>
+    /// <exception cref="ArgumentException">Another option names the same file.</exception>
     public IReadOnlyList<string> WordsOfRecipe(ParseResult command)
     {
         if (command.GetValue(_recipe) is not { } file)
@@ -105,6 +107,7 @@ internal sealed class TrainVerb : Verb
             Validation = sets.Validation,
             Recipe = Recipe.Of(command, goesOn?.Recipe),
         };
+        _control.CheckFindRate(command, training.Progress);
         if (!isTrial)
             _saving.Check(command, folder, graph, normalization, training);
         using TrainingLog? log = isTrial ? null : _log.Open(command, terminal, _saving.Resumes(command));
@@ -114,9 +117,13 @@ internal sealed class TrainVerb : Verb
         using IExecutable network = backend.Compile(graph, spec);
         Fill(network, start, spec.Seed);
         network.Freeze(freeze);
+        LearningRateTest? rates = _control.FindRate(command, network, train, terminal.Cancellation);
+        if (rates?.Suggestion is { } rate && !IsGiven(command, _loop.Rate))
+            training = training with { Options = options with { LearningRate = rate } };
         DataLoader LoaderOf(IDataset images) => _data.TestLoader(command, images, normalization, spec.BatchSize);
         var run = new TrainRun(model ?? start.File ?? DefaultModel, data, choice, network, training, train,
-            LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test));
+            LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test))
+        { Rates = rates };
         run.WriteHead(terminal, isResumed: goesOn is not null);
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);

@@ -17,6 +17,9 @@ public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> 
     /// <summary>Steps of a whole epoch; the first that is shown has fewer where it went on in the middle.</summary>
     public int StepsOfAnEpoch { get; init; } = BatchLosses.Count / Math.Max(1, Result.Epochs.Count);
 
+    /// <summary>The learning-rate range test before the training; null if there was none.</summary>
+    public LearningRateTest? Rates { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingRun), (nameof(Model), Model),
         (nameof(Data), Data), (nameof(Settings), Settings), (nameof(Summary), Summary), (nameof(Result), Result),
@@ -40,6 +43,7 @@ public static class TrainPage
         IReadOnlyList<EpochReport> epochs = run.Result.Epochs;
         return new Page($"Training of {run.Model}", Lead(run),
         [
+            .. run.Rates is { } rates ? [new Section("Learning rate", [RangeTest(rates)])] : (Block[])[],
             new Section("Curves", [Loss(run), Accuracy(epochs)]),
             new Section("Epochs", [Table(epochs)]),
             .. run.Result.Test is { } test ? [new Section("Test", [Confusion(test)])] : (Block[])[],
@@ -75,6 +79,16 @@ public static class TrainPage
                     => ((double)losses.Count - (epochs - 1 - i) * run.StepsOfAnEpoch, epoch.Loss))]),
         ]);
     }
+
+    private static LineChart RangeTest(LearningRateTest test) => new("Learning-rate range test",
+        "The loss while the learning rate rises from step to step. "
+            + (test.Suggestion is { } rate ? Invariant($"It falls most steeply at a rate of {rate:G3}.")
+                : "It never falls."),
+        "log10 of the learning rate", "loss",
+        [
+            new Line("batch", [.. test.Points.Select(point => (Math.Log10(point.LearningRate), point.Loss))]),
+            new Line("smoothed", [.. test.Points.Select(point => (Math.Log10(point.LearningRate), point.Smoothed))]),
+        ]);
 
     private static LineChart Accuracy(IReadOnlyList<EpochReport> epochs)
     {

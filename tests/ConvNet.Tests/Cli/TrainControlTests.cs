@@ -124,6 +124,28 @@ public sealed class TrainControlTests
     }
 
     [Test]
+    public void TheRangeTestSetsTheRateAndLeavesNoOtherTrace()
+    {
+        string found = _data.File("found.safetensors"), given = _data.File("given.safetensors"),
+            page = _data.File("page.md");
+        JsonElement json = Train("--lr-find", "--epochs", "2", "--batch", "8", "--save", found, "--markdown", page,
+            "--json").Json();
+        float rate = json.GetProperty("learningRateTest").GetProperty("suggestion").GetSingle();
+        Assert.That(rate, Is.InRange(1e-4f, 1f));
+        Assert.That(json.GetProperty("learningRate").GetSingle(), Is.EqualTo(rate));
+        Assert.That(CommandLine.NamesOf(json.GetProperty("learningRateTest").GetProperty("points")[0]),
+            Is.EqualTo("learningRate, loss, smoothed"));
+        Assert.That(File.ReadAllText(page), Does.Contain("Learning-rate range test"));
+        Train("--lr", rate.ToString("R", System.Globalization.CultureInfo.InvariantCulture), "--epochs", "2",
+            "--batch", "8", "--save", given).Succeeds();
+        Assert.That(Tensors(found), Is.EqualTo(Tensors(given)));
+        CommandLine.Run("train", "--backend", "managed", "--resume", found, "--epochs", "3", "--lr-find")
+            .IsRefusedWith("--lr-find is for a training that has not begun");
+
+        static float[] Tensors(string file) => [.. SafeTensors.Read(file).Tensors.SelectMany(each => each.Values)];
+    }
+
+    [Test]
     public void ATrialTrainsOneBatchAndSavesNothing()
     {
         string file = _data.File("model.safetensors"), runs = _data.File("runs");

@@ -41,7 +41,8 @@ public sealed class TrainTests
         {
             Assert.That(CommandLine.NamesOf(json),
                 Is.EqualTo("model, data, skippedImages, backend, candidates, selfTest, precision, threads, seed, "
-                + "augment, mixing, sampler, parameters, frozen, epochs, bestEpoch, stopped, recipe, "
+                + "augment, mixing, sampler, parameters, frozen, epochs, learningRate, learningRateTest, "
+                + "bestEpoch, stopped, recipe, "
                 + "validationAccuracy, testAccuracy, averagedTestAccuracy, metrics, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
