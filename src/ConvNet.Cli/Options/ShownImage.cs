@@ -40,8 +40,17 @@ internal sealed record ShownImage(Option<string?> Image, DataOptions Data, Optio
         if (number >= source.Test.Count)
             throw new ArgumentException($"{Number.Name} is {number}, but {source.Name} has the test images 0 to "
                 + $"{source.Test.Count - 1}.");
+        return OfTest(source, number, terminal.Cancellation);
+    }
+
+    /// <summary>Reads a test image of a data set.</summary>
+    /// <param name="source">The data set.</param>
+    /// <param name="number">The number of the image, from 0.</param>
+    /// <param name="cancellation">Cancels the reading.</param>
+    public static ShownSample OfTest(ImageSource source, int number, CancellationToken cancellation)
+    {
         var loader = new DataLoader(source.Test, 1, new DataLoaderOptions { Workers = 0 });
-        using Batch batch = loader.From(new LoaderPosition(1, number), terminal.Cancellation).First();
+        using Batch batch = loader.From(new LoaderPosition(1, number), cancellation).First();
         return new ShownSample($"test image {number} of {source.Name}", batch.Input.ToArray(), batch.Classes[0],
             source.ClassNames);
     }

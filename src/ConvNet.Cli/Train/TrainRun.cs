@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using ConvNet.Backends;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports;
@@ -163,8 +164,11 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     /// <summary>Returns what the report page shows.</summary>
     /// <param name="result">The result.</param>
     /// <param name="factsOf">Returns the options of the loop.</param>
+    /// <param name="normalization">The normalisation of the images.</param>
+    /// <param name="cancellation">Cancels the work between two passes.</param>
     public TrainingRun Report(TrainingResult result,
-        Func<SavedTraining, IReadOnlyList<string>, IEnumerable<(string Name, string Value)>> factsOf)
+        Func<SavedTraining, IReadOnlyList<string>, IEnumerable<(string Name, string Value)>> factsOf,
+        Normalization normalization, CancellationToken cancellation)
     {
         BackendInfo backend = Choice.Backend.Info;
         Fact[] settings =
@@ -179,6 +183,19 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         {
             StepsOfAnEpoch = Batches.BatchCount,
             Rates = Rates,
+            View = result.Test is { NotFinite: 0 } ? View(normalization, cancellation) : null,
         };
+    }
+
+    // What the network computes from the first test image, with the algorithms that show what a unit sees.
+    private NetworkView View(Normalization normalization, CancellationToken cancellation)
+    {
+        const int Batch = 16;
+        string family = BackendRegistry.Find(Choice.Name)!.Family.Name;
+        using IBackend backend = BackendRegistry.Create(family, Choice.Backend.Info.Threads, Precision.Accurate);
+        using IExecutable network = backend.CompileInference(Network.Graph, Batch);
+        Network.CopyParametersTo(network);
+        return NetworkView.Of(network, Name, ShownImage.OfTest(Data, 0, cancellation), normalization,
+            new NetworkViewOptions(), cancellation);
     }
 }

@@ -137,7 +137,8 @@ internal sealed class TrainVerb : Verb
             terminal.People.WriteLine($"saved to {saved}");
         object document = run.Document(result);
         terminal.WriteJson(document);
-        _report.Write(command, terminal, origin => TrainPage.Of(run.Report(result, _loop.Facts), origin, document));
+        _report.Write(command, terminal, origin => TrainPage.Of(
+            run.Report(result, _loop.Facts, normalization, terminal.Cancellation), origin, document));
         if (result.Test!.NotFinite > 0)
             return terminal.Fail(NotFiniteText.Of(network, run.Test, result.Test));
         // The last attempt was made at the end.

@@ -20,10 +20,13 @@ public sealed record TrainingRun(string Model, string Data, IReadOnlyList<Fact> 
     /// <summary>The learning-rate range test before the training; null if there was none.</summary>
     public LearningRateTest? Rates { get; init; }
 
+    /// <summary>What the trained network computes from a test image; null if it is not shown.</summary>
+    public NetworkView? View { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(TrainingRun), (nameof(Model), Model),
         (nameof(Data), Data), (nameof(Settings), Settings), (nameof(Summary), Summary), (nameof(Result), Result),
-        (nameof(BatchLosses), BatchLosses));
+        (nameof(BatchLosses), BatchLosses), (nameof(View), View));
 }
 
 /// <summary>The page of <c>convnet train</c>: loss and accuracy curves, the confusion matrix, and the layers.</summary>
@@ -48,6 +51,8 @@ public static class TrainPage
             new Section("Epochs", [Table(epochs)]),
             .. run.Result.Test is { } test ? [new Section("Test", [Confusion(test)])] : (Block[])[],
             new Section("Network", [Layers(run.Summary)]),
+            .. run.View is { } view ? [new Section($"What it has learned: {view.Image}", [.. ShowPage.Sections(view)])]
+                : (Block[])[],
             new Section("Settings, machine and versions", [origin.With(run.Settings)]),
             new RawData(document),
         ]);

@@ -74,11 +74,11 @@ public sealed class ReportTests
         Assert.Multiple(() =>
         {
             Assert.That(JsonElement.DeepEquals(DataOf(page), json), Is.True, "the document of --json");
-            Assert.That(Texts(page, "strong"), Is.EqualTo((string[])["Loss", "Accuracy"]));
+            Assert.That(Texts(page, "strong").Take(3), Is.EqualTo((string[])["Loss", "Accuracy", "Image"]));
             Assert.That(Texts(page, "caption"),
                 Is.EqualTo((string[])["Results of each epoch",
                     "Confusion matrix (rows: true class, columns: predicted class)",
-                "Layers"]));
+                "Layers", "Values of each operation"]));
             Assert.That(Texts(page, "dd"), Has.Some.EqualTo("0.01"), "the learning rate");
             Assert.That(losses, Has.Length.EqualTo(3 * (int)Math.Ceiling(TinyData.TrainCount / 8.0)),
                 "a row for every step");

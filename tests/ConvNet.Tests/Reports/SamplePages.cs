@@ -126,7 +126,10 @@ internal static class SamplePages
             new Roofline(357, 52.3), points);
     }
 
-    private static Page Show()
+    private static Page Show() => ShowPage.Of(View(), Origin, [new Fact("Backend", "managed 0.1.0")],
+        new { model = "cifarnet" });
+
+    private static NetworkView View()
     {
         using var backend = new ManagedBackend();
         Graph graph = BuiltInModels.Create("cifarnet");
@@ -134,10 +137,9 @@ internal static class SamplePages
         network.Initialize(new HeNormal(1));
         Shape shape = graph.Input.Shape;
         float[] pixels = [.. Enumerable.Range(0, shape.Length).Select(i => 255f * (i % 37) / 36)];
-        var view = NetworkView.Of(network, "cifarnet.safetensors", new ShownSample("a cat.jpg", pixels, 3,
+        return NetworkView.Of(network, "cifarnet.safetensors", new ShownSample("a cat.jpg", pixels, 3,
             ["aeroplane", "a class with a name that is too long for a phone"]),
             new Normalization(255, [0.5f, 0.5f, 0.5f], [0.25f, 0.25f, 0.25f]), new NetworkViewOptions(), default);
-        return ShowPage.Of(view, Origin, [new Fact("Backend", "managed 0.1.0")], new { model = "cifarnet" });
     }
 
     private static Page Train(int epochs)
@@ -148,7 +150,10 @@ internal static class SamplePages
         double[] losses =
             [.. Enumerable.Range(1, 45 * epochs).Select(step => 2.3 / Math.Sqrt(step) * (1 + 0.2 * Math.Sin(step)))];
         var run = new TrainingRun("lenet5", "fashion-mnist", [new Fact("Backend", "native 0.1.0 (avx512, fast)"),
-            new Fact("--epochs", $"{epochs}")], summary, new TrainingResult(reports, null), losses);
+            new Fact("--epochs", $"{epochs}")], summary, new TrainingResult(reports, null), losses)
+        {
+            View = epochs == 1 ? View() : null,
+        };
         return TrainPage.Of(run, Origin, new { epochs = reports });
     }
 }
