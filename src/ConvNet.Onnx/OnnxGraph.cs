@@ -57,7 +57,8 @@ internal sealed class OnnxGraph
     /// ε.</summary>
     /// <param name="norm">The node of the normalisation.</param>
     /// <param name="epsilon">ε.</param>
-    /// <returns>False if the options do not ask for it, or another node or an output reads the layer's result.</returns>
+    /// <returns>False if the options do not ask for it, or another node or an output reads the layer's
+    /// result.</returns>
     public bool FoldInto(Node norm, float epsilon)
     {
         Node layer = norm.Inputs[0];

@@ -81,8 +81,8 @@ internal sealed class ExportVerb : Verb
     {
         if (names.Length > 0 && (graph.Outputs.Count != 1 || graph.Output.Shape.C != names.Length))
             throw new ArgumentException($"{_classes.Name} has {names.Length} names, but the outputs of the network are "
-                + $"{string.Join(" and ", graph.Outputs.Select(output => output.Shape))}. Give one name for each class, "
-                + "or omit it.");
+                + $"{string.Join(" and ", graph.Outputs.Select(output => output.Shape))}. Give one name for each "
+                + "class, or omit it.");
     }
 
     private static object Described(ValueInfoProto value) => new { value.Name, shape = SizesOf(value) };

@@ -42,8 +42,8 @@ public sealed class ExportTests
             .MaxBy(score => score.Item).Index == images.Labels.Span[i]);
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, file, bytes, operatorSet, inputs, outputs, nodes, "
-                + "operators, classes"));
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("model, file, bytes, operatorSet, inputs, outputs, "
+                + "nodes, operators, classes"));
             Assert.That(json.GetProperty("bytes").GetInt64(), Is.EqualTo(new FileInfo(file).Length));
             Assert.That((double)right / images.Count,
                 Is.EqualTo(eval.GetProperty("testAccuracy").GetDouble()).Within(1e-9));

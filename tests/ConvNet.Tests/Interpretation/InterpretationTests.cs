@@ -65,7 +65,8 @@ public sealed class InterpretationTests
     public void AUnitThatSeesNothingHasAnEmptyField()
     {
         // Stride 2 and a 1×1 filter on padding: the corner unit reads the border alone.
-        var graph = Sequential.Of(new Shape(1, 4, 4), new Conv2d(1, 1, stride: 2, padding: 1, rounding: Rounding.Floor));
+        var graph = Sequential.Of(new Shape(1, 4, 4),
+            new Conv2d(1, 1, stride: 2, padding: 1, rounding: Rounding.Floor));
         using var backend = new ManagedBackend();
         using IExecutable network = backend.CompileInference(graph, Batch);
         network.Initialize(new HeNormal(1));
@@ -90,7 +91,8 @@ public sealed class InterpretationTests
         network.Write(graph.Parameters[1], [0, 0]);
         float[] image = [.. Enumerable.Repeat(1f, H * W)];
 
-        Occlusion heat = Occlusion.Of(network, image, options: new OcclusionOptions { Patch = (1, 1), Stride = (1, 1) }),
+        Occlusion heat = Occlusion.Of(network, image,
+                options: new OcclusionOptions { Patch = (1, 1), Stride = (1, 1) }),
             argued = Occlusion.Of(network, image, label: 0, new OcclusionOptions { Patch = (2, 2), Stride = (3, 3) });
         double probability = 1 / (1 + Math.Exp(-3));
         Assert.Multiple(() =>

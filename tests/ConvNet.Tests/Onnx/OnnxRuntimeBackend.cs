@@ -72,7 +72,8 @@ internal sealed class OnnxRuntimeExecutable(Graph graph, int batchSize, Func<Ses
         {
             for (int i = 0; i < Graph.Inputs.Count; i++)
             {
-                long[] sizes = [.. _session.InputMetadata[_session.InputNames[i]].Dimensions.Select(size => (long)size)];
+                long[] sizes = [.. _session.InputMetadata[_session.InputNames[i]].Dimensions
+                    .Select(size => (long)size)];
                 sizes[0] = n;
                 inputs.Add(OrtValue.CreateTensorValueFromMemory(input[i].ToArray(), sizes));
             }
