@@ -20,15 +20,15 @@ count() {
   echo "$1: $successes passed, $failures failed, $ignored skipped"
 }
 
-# c_tests <build folder> <tests at a time> <cmake option>...
+# c_tests <build folder> <cmake option>...: two tests at a time
 c_tests() {
-  local folder=$PWD/$1 report=$1/ctest.xml jobs=$2 code=0
-  shift 2
+  local folder=$PWD/$1 report=$1/ctest.xml code=0
+  shift
   rm -f "$report"
   echo "== C tests in $folder"
   cmake "-DSOURCE=$PWD" "-DBUILD=$folder" -DTARGET=all "-DINPUTS=$PWD/native;$PWD/CMakeLists.txt" \
     "-DOPTIONS=$(IFS=';' && echo "$*")" -P eng/build.cmake >/dev/null &&
-    ctest --test-dir "$folder" -j "$jobs" --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
+    ctest --test-dir "$folder" -j 2 --no-tests=error --output-on-failure --output-junit "$PWD/$report" || code=$?
   if [[ -e $report ]]; then
     count ctest $code "$(number tests "$report")" "$(number failures "$report")" "$(number skipped "$report")"
   else
@@ -81,8 +81,8 @@ dotnet build ConvNative.sln -c Release -v quiet || {
   echo "0 passed, 1 failed, 0 skipped"
   exit 1
 }
-c_tests "$(realpath --relative-to=. "$(dotnet msbuild src/ConvNet.Native -getProperty:CMakeFolder)")" 1
-c_tests build/sanitized 2 -DCONVNET_SANITIZE=ON
+c_tests "$(realpath --relative-to=. "$(dotnet msbuild src/ConvNet.Native -getProperty:CMakeFolder)")"
+c_tests build/sanitized -DCONVNET_SANITIZE=ON
 nunit_tests
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -5,17 +5,10 @@ using NUnit.Framework;
 
 namespace ConvNet.Tests.Contract;
 
-/// <summary>Optimisers, running statistics and schedules over several steps, on every backend.</summary>
+/// <summary>Running statistics, schedules and frozen parameters over several steps, on every backend.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
 public sealed class TrajectoryContract(BackendCase backend)
 {
-    private static readonly IEnumerable<Optimizer> Optimizers = ((IEnumerable<Optimizer>)
-    [
-        .. OptimizerSet.BuiltIn.Declarations.SelectMany(OptimizerVariants.Of),
-        .. OptimizerSet.BuiltIn.Declarations.Select(declaration => declaration.Usual),
-        new SignOfSum(0.25f), new LargestFirst(),
-    ]).Distinct();
-
     private IBackend _backend = null!;
 
     [SetUp]
@@ -23,18 +16,6 @@ public sealed class TrajectoryContract(BackendCase backend)
 
     [TearDown]
     public void Close() => _backend.Dispose();
-
-    [TestCaseSource(nameof(Optimizers))]
-    public void EveryUpdateIsThatOfTheRule(Optimizer optimizer)
-    {
-        GradientReport report = GradientCheck.Run(optimizer, [_backend]);
-        Reports.AssertPasses(report);
-        Assert.Multiple(() =>
-        {
-            Assert.That(report.Layers.Select(layer => layer.Tensors.Sum(tensor => tensor.Elements)), Has.All.Positive);
-            Assert.That(report.Layers.Select(layer => layer.Mode), Has.All.EqualTo(CheckModes.Trajectories));
-        });
-    }
 
     [Test]
     public void ADyadicMomentumIsExactOnIntegers()
