@@ -57,15 +57,16 @@ internal sealed class OnnxGraph
     /// ε.</summary>
     /// <param name="norm">The node of the normalisation.</param>
     /// <param name="epsilon">ε.</param>
-    /// <returns>False if the options do not ask for it, or another node or an output reads the layer's
+    /// <returns>False if the options do not ask for it, the layer has no weights, or another node or an output reads its
     /// result.</returns>
     public bool FoldInto(Node norm, float epsilon)
     {
         Node layer = norm.Inputs[0];
+        // Sums over windows are convolutions here, but have no parameters.
         if (!_options.FoldBatchNorm || layer.Consumers.Count != 1 || layer.Graph.Outputs.Contains(layer)
+            || layer.Parameters is not [var weight, ..]
             || Proto.Node.SingleOrDefault(node => node.Output[0] == layer.Name) is not { OpType: "Conv" or "Gemm" } of)
             return false;
-        Parameter weight = layer.Parameters[0];
         float[] w = [.. _values(weight)];
         double[] scale = Of(ParameterRole.Scale, 1), shift = Of(ParameterRole.Bias, 0),
             mean = Of(ParameterRole.RunningMean, 0), variance = Of(ParameterRole.RunningVariance, 1),

@@ -70,6 +70,19 @@ public sealed class OnnxExportTests
     }
 
     [Test]
+    public void ANormalizationBehindAPoolThatIsWrittenAsAConvolutionIsNotFolded()
+    {
+        Graph graph = Sequential.Of(new Shape(3, 6, 6), new AvgPool2d(2, divisorOverride: 3), new BatchNorm2d());
+        (float[] plain, _) = Scores(graph, new OnnxExportOptions());
+        (float[] folded, int norms) = Scores(graph, new OnnxExportOptions { FoldBatchNorm = true });
+        Assert.Multiple(() =>
+        {
+            Assert.That(norms, Is.EqualTo(1));
+            Assert.That(folded, Is.EqualTo(plain));
+        });
+    }
+
+    [Test]
     public void AModelNormalizesItsPixelsWithTheSameBits()
     {
         Shape shape = new(3, 5, 4);
