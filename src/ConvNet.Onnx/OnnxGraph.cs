@@ -57,8 +57,8 @@ internal sealed class OnnxGraph
     /// ε.</summary>
     /// <param name="norm">The node of the normalisation.</param>
     /// <param name="epsilon">ε.</param>
-    /// <returns>False if the options do not ask for it, the layer has no weights, or another node or an output reads its
-    /// result.</returns>
+    /// <returns>False if the options do not ask for it, the layer has no weights, or another node or an output reads
+    /// its result.</returns>
     public bool FoldInto(Node norm, float epsilon)
     {
         Node layer = norm.Inputs[0];
