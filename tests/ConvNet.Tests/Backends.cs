@@ -31,6 +31,21 @@ public static class Backends
 
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
 
+    /// <summary>Opens several backends for a check whose reference takes most of its time.</summary>
+    public static void Use(IEnumerable<BackendCase> cases, Action<IReadOnlyList<IBackend>> check)
+    {
+        var opened = new List<IBackend>();
+        try
+        {
+            opened.AddRange(cases.Select(each => each.Open()));
+            check(opened);
+        }
+        finally
+        {
+            opened.ForEach(backend => backend.Dispose());
+        }
+    }
+
     private static BackendCase[] Of(Func<RegisteredBackend, bool> wanted) => [.. BackendRegistry.OnThisProcessor
         .Where(wanted).Select(backend => new BackendCase(NameOf(backend), threads => Parallel(backend.Create(threads)),
             backend.Family.IsDeterministic))];

@@ -8,7 +8,7 @@ namespace ConvNet.Tests;
 internal static partial class Program
 {
     public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
-        SweepKills = "kills";
+        SweepKills = "kills", Forget = "forget";
 
     public static int Main(string[] words)
     {
@@ -24,9 +24,12 @@ internal static partial class Program
                 return ModelSweep.Run(rest) ? 0 : 1;
             case [SweepKills, .. var rest]:
                 return KillSweep.Run(rest) ? 0 : 1;
+            case [Forget, var backend]:
+                ForgottenExecutables.Forget(backend);
+                break;
             default:
-                throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels} and "
-                    + $"{SweepKills}.", nameof(words));
+                throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels}, "
+                    + $"{SweepKills} and {Forget}.", nameof(words));
         }
         return 0;
     }

@@ -42,14 +42,6 @@ public sealed class AlgorithmContract(BackendCase backend)
     }
 
     [TestCaseSource(nameof(Graphs))]
-    public void AGraphIsExactAndAsCloseToTheDoubleRunAsFloatCanBe(GraphCase graph)
-    {
-        using IBackend opened = backend.Open();
-        Reports.AssertPasses(GradientCheck.Run(graph.Build(), [opened],
-            Reports.Options(CheckModes.Exact | CheckModes.Real | CheckModes.Segments | CheckModes.EndToEnd, graph.N)));
-    }
-
-    [TestCaseSource(nameof(Graphs))]
     public void ThreadsPoisonAndTheStepInsideChangeNoBit(GraphCase graph)
     {
         Graph built = graph.Build();

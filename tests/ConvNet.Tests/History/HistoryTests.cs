@@ -11,18 +11,21 @@ public sealed class HistoryTests
     // Defects that are not in a kernel have tests of their own.
     private static readonly string[] s_elsewhere = ["shared-defect", "parameter-that-never-arrives"];
 
-    private static IEnumerable<TestCaseData> OnEveryBackend() => from backend in Backends.All
-                                                                 from name in HistoryCases.Names
-                                                                 select new TestCaseData(backend, name);
-
-    [TestCaseSource(nameof(OnEveryBackend))]
-    public void EveryBackendPasses(BackendCase backend, string name)
+    [TestCaseSource(typeof(HistoryCases), nameof(HistoryCases.Names))]
+    public void EveryBackendPasses(string name)
     {
-        GradientCase made = HistoryCases.Load(name);
-        using IBackend opened = backend.Deterministic
-            ? new BackendVariant(backend.Name, backend.Open(threads: 1), backend.Open(threads: 3))
-            : backend.Open(threads: 3);
-        GradientReport report = made.Run([opened]);
+        BackendCase[] cases = [.. Backends.All.Select(backend => backend with
+        {
+            Create = _ => backend.Deterministic
+                ? new BackendVariant(backend.Name, backend.Open(threads: 1), backend.Open(threads: 3))
+                : backend.Open(threads: 3),
+        })];
+        Backends.Use(cases, opened => AssertPasses(HistoryCases.Load(name), opened));
+    }
+
+    private static void AssertPasses(GradientCase made, IReadOnlyList<IBackend> backends)
+    {
+        GradientReport report = made.Run(backends);
         Contract.Reports.AssertPasses(report);
         foreach (CheckModes mode in Enum.GetValues<CheckModes>()
             .Where(mode => int.IsPow2((int)mode) && made.Options.Modes.HasFlag(mode)))
