@@ -163,14 +163,22 @@ internal sealed class AugmentationOptions
             given = [$"{RandomCrop.Declared.Kind}:padding={padding}", .. given];
         if (command.GetValue(_flip))
             given = [RandomHorizontalFlip.Declared.Kind, .. given];
-        return given.Select(text => DeclaredText.Parse(Transform.BuiltIn, Kind, AugmentName, text,
-            attribute => attribute.Name switch
-            {
-                TransformAttributes.SizeName => $"{shape.H}x{shape.W}",
-                TransformAttributes.MaxValueName => $"{maxValue}",
-                _ => null,
-            }));
+        return given.Select(text => Parse(AugmentName, text, shape, maxValue));
     }
+
+    /// <summary>Creates a transform from the text of an option.</summary>
+    /// <param name="option">The name of the option.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="shape">The shape of the images.</param>
+    /// <param name="maxValue">Their largest pixel value.</param>
+    /// <exception cref="ArgumentException">The kind, an attribute or a value is invalid.</exception>
+    internal static Transform Parse(string option, string text, Shape shape, byte maxValue)
+        => DeclaredText.Parse(Transform.BuiltIn, Kind, option, text, attribute => attribute.Name switch
+        {
+            TransformAttributes.SizeName => $"{shape.H}x{shape.W}",
+            TransformAttributes.MaxValueName => $"{maxValue}",
+            _ => null,
+        });
 
     private IEnumerable<BatchTransform> BatchTransforms(ParseResult command)
     {

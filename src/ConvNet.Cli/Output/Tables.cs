@@ -51,16 +51,17 @@ internal static class Tables
         return table;
     }
 
-    /// <summary>Creates the table of precision, recall, F1 and IoU of each class.</summary>
+    /// <summary>Creates the table of precision, recall, F1, IoU and cross-entropy of each class.</summary>
     /// <param name="classes">The results of an output.</param>
     /// <param name="names">The names of the classes; empty if there are none.</param>
     public static TextTable Of(ClassEvaluation classes, IReadOnlyList<string> names)
     {
-        var table = new TextTable(1, ["class", .. TableHead.Figures(["images", "precision", "recall", "F1", "IoU"])]);
+        var table = new TextTable(1,
+            ["class", .. TableHead.Figures(["images", "precision", "recall", "F1", "IoU", "loss"])]);
         foreach (ClassMetrics each in classes.PerClass)
             table.Add([names.Count == 0 ? $"{each.Class}" : $"{each.Class} {Excerpt.Of(names[each.Class])}",
                 Number(each.Count), $"{each.Precision:0.0%}", $"{each.Recall:0.0%}", $"{each.F1:0.0%}",
-                $"{each.IntersectionOverUnion:0.0%}"]);
+                $"{each.IntersectionOverUnion:0.0%}", $"{each.CrossEntropy:0.000}"]);
         return table;
     }
 
@@ -75,6 +76,7 @@ internal static class Tables
             top5Accuracy = classes.TopAccuracy(TopClasses),
             classes.MacroF1,
             meanIoU = classes.MeanIntersectionOverUnion,
+            crossEntropy = Finite(classes.CrossEntropy),
             perClass = classes.PerClass.Select(each => new
             {
                 name = names.Count == 0 ? null : names[each.Class],
@@ -83,6 +85,7 @@ internal static class Tables
                 each.Recall,
                 each.F1,
                 iou = each.IntersectionOverUnion,
+                crossEntropy = Finite(each.CrossEntropy),
             }),
             confusion = Enumerable.Range(0, classes.Classes).Select(truth
                 => Enumerable.Range(0, classes.Classes).Select(guess => classes[truth, guess])),
@@ -92,6 +95,9 @@ internal static class Tables
     /// <summary>Writes a line without wrapping, such as a command to be copied.</summary>
     public static void WriteUnbroken(IAnsiConsole people, string line, Style? style = null)
         => people.Write(new UnbrokenLine(line, style ?? Style.Plain));
+
+    // JSON has no NaN and no infinity.
+    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
     private static string Number(long value) => $"{value:N0}";
 }

@@ -10,7 +10,7 @@ namespace ConvNet.Cli.Train;
 /// change gradients before a step.</summary>
 internal sealed class ControlOptions
 {
-    private const string LossWord = "loss", AccuracyWord = "accuracy";
+    private const string LossWord = "loss", AccuracyWord = "accuracy", TestLossWord = "testloss";
 
     private readonly Option<float?> _clipNorm, _clipValue;
     private readonly Option<int?> _accumulate, _patience, _overfit;
@@ -33,8 +33,9 @@ internal sealed class ControlOptions
         _minDelta = verb.OptionalNumber("--min-delta", "Smallest improvement that --patience counts. Default: 0.",
             NumberRanges.Double(NumberInterval.FromZero, "0.001"), "X");
         _stopMetric = verb.Optional<string>("--stop-metric", $"What --patience watches: {AccuracyWord}, that of the "
-            + $"validation or test images; or {LossWord}, that of the training images. Default: {AccuracyWord}.");
-        Verb.AcceptOnly(_stopMetric, [AccuracyWord, LossWord]);
+            + $"validation or test images; {TestLossWord}, their cross-entropy; or {LossWord}, that of the training "
+            + $"images. Default: {AccuracyWord}.");
+        Verb.AcceptOnly(_stopMetric, [AccuracyWord, TestLossWord, LossWord]);
         _maxTime = verb.Optional<string>("--max-time", "Stop after this time, once the step is done: 30s, 10min or 2h. "
             + "The results are computed then, and the training can be resumed.", "TIME");
         _maxTime.Validators.Add(result =>
@@ -100,8 +101,12 @@ internal sealed class ControlOptions
                     + $"{option.Name}.");
         }
         double minDelta = command.GetValue(_minDelta) ?? resumed?.GetValue(_minDelta) ?? 0;
-        EpochMetric metric = (command.GetValue(_stopMetric) ?? resumed?.GetValue(_stopMetric)) == LossWord
-            ? EpochMetric.Loss : EpochMetric.TestAccuracy;
+        EpochMetric metric = (command.GetValue(_stopMetric) ?? resumed?.GetValue(_stopMetric)) switch
+        {
+            LossWord => EpochMetric.Loss,
+            TestLossWord => EpochMetric.TestLoss,
+            _ => EpochMetric.TestAccuracy,
+        };
         return
         [
             .. patience is { } epochs ? (TrainingCallback[])[new EarlyStopping(epochs, minDelta, metric)] : [],

@@ -14,6 +14,7 @@ internal sealed class TrainDataOptions
     private readonly Option<string?> _resize;
     private readonly AugmentationOptions _augmentation = new();
     private readonly Option<int> _workers;
+    private readonly ViewOptions _views;
 
     /// <summary>Adds the options to a verb.</summary>
     public TrainDataOptions(Verb verb)
@@ -26,10 +27,19 @@ internal sealed class TrainDataOptions
             verb.Add(option);
         _workers = verb.Number("--workers", "Number of threads that prepare batches ahead. The batches do not depend "
             + "on it.", DefaultWorkers, NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
+        _views = new ViewOptions(verb);
     }
 
     /// <inheritdoc cref="AugmentationOptions.Check"/>
-    public void Check(ParseResult command) => _augmentation.Check(command);
+    public void Check(ParseResult command)
+    {
+        _augmentation.Check(command);
+        _views.Check(command);
+    }
+
+    /// <inheritdoc cref="ViewOptions.Of"/>
+    public IReadOnlyList<DataLoader> ViewsOf(ParseResult command, DataLoader images, byte maxValue)
+        => _views.Of(command, images, maxValue);
 
     /// <summary>Returns whether a training mixes images, so that its loss takes probabilities.</summary>
     /// <param name="command">The command.</param>

@@ -30,8 +30,11 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     /// <summary>The learning-rate range test; null if there was none.</summary>
     public LearningRateTest? Rates { get; init; }
 
+    /// <summary>The views in which the test images are tested at the end; empty for one.</summary>
+    public IReadOnlyList<DataLoader> Views { get; set; } = [];
+
     private TrainingProgress _progress = Training.Progress;
-    private Evaluation? _validated;
+    private Evaluation? _validated, _viewed, _averagedViewed;
 
     private bool Validates => Training.Validation is not null;
 
@@ -84,6 +87,13 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
                 saved!.LoadAveragesInto(trainer.Averages);
             TrainingResult result = trainer.Train(Batches, Held, Training.Progress, terminal.Cancellation);
             _progress = trainer.Progress;
+            if (Views.Count > 0)
+            {
+                _viewed = Evaluation.Of(Network, Views, terminal.Cancellation);
+                // The statistics of the averages have been estimated anew, if they had to be.
+                _averagedViewed = result.Averaged is null ? null
+                    : trainer.Averages!.Evaluate(Views, cancellation: terminal.Cancellation);
+            }
             if (!Validates)
                 return result;
             _validated = result.Test;
@@ -104,13 +114,18 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         terminal.People.WriteLine(TrainProgress.StallText(result, Batches.Options.Workers));
         terminal.People.Write(Tables.Of(test, Data.ClassNames));
         terminal.People.Write(Tables.Of((ClassEvaluation)test.Outputs[0], Data.ClassNames));
-        if (_validated is { } validated)
-            terminal.People.WriteLine($"validation accuracy {validated.Accuracy:0.00%} ({validated.Correct:N0} of "
-                + $"{validated.Count:N0})");
-        terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
-        if (result.Averaged is { } averaged)
-            terminal.People.WriteLine($"averaged weights: test accuracy {averaged.Accuracy:0.00%} "
-                + $"({averaged.Correct:N0} of {averaged.Count:N0})");
+        Write("validation", _validated);
+        Write("test", test);
+        Write($"in {Views.Count} views: test", _viewed);
+        Write("averaged weights: test", result.Averaged);
+        Write($"averaged weights, in {Views.Count} views: test", _averagedViewed);
+
+        void Write(string what, Evaluation? evaluation)
+        {
+            if (evaluation is not null)
+                terminal.People.WriteLine($"{what} accuracy {evaluation.Accuracy:0.00%} ({evaluation.Correct:N0} of "
+                    + $"{evaluation.Count:N0})");
+        }
     }
 
     /// <summary>Returns the document of <c>--json</c>.</summary>
@@ -136,6 +151,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             e.TrainAccuracy,
             TestAccuracy = Validates ? null : e.TestAccuracy,
             ValidationAccuracy = Validates ? e.TestAccuracy : null,
+            TestLoss = e.TestLoss is { } loss && double.IsFinite(loss) ? (double?)loss : null,
             e.Seconds,
             e.ImagesPerSecond,
             e.Stalls,
@@ -153,6 +169,8 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         validationAccuracy = _validated?.Accuracy,
         testAccuracy = result.Test!.Accuracy,
         averagedTestAccuracy = result.Averaged?.Accuracy,
+        viewedTestAccuracy = _viewed?.Accuracy,
+        averagedViewedTestAccuracy = _averagedViewed?.Accuracy,
         metrics = Tables.MetricsOf(result.Test, Data.ClassNames),
         notFinite = result.Test.NotFinite,
     };

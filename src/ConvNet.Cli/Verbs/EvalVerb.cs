@@ -18,9 +18,10 @@ internal sealed class EvalVerb : Verb
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
     private readonly Option<bool> _averaged;
+    private readonly ViewOptions _views;
 
     public EvalVerb() : base("eval", "Measures the accuracy of a saved model on test images.", "eval --load "
-        + "digits.safetensors --data digits")
+        + "digits.safetensors --data digits", "eval --load fashion.safetensors --data fashion-mnist --tta flip")
     {
         _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
         _data = ReadsData();
@@ -29,11 +30,13 @@ internal sealed class EvalVerb : Verb
         _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
         _threads = ThreadsOption();
         _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+        _views = new ViewOptions(this);
     }
 
     public override int Run(ParseResult command, Terminal terminal)
     {
         string load = command.GetValue(_load)!;
+        _views.Check(command);
         SavedModel saved = SavedModel.Load(load);
         ImageSource data = _data.Open(command, terminal, command.GetValue(_data.Data)!,
             ModelChoice.InputOf(saved.Graph), saved.Training?.Split, DefaultSeed);
@@ -54,7 +57,8 @@ internal sealed class EvalVerb : Verb
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Shape}; "
             + $"{BackendText.Of(backend.Info)}");
         BackendText.WriteChoice(terminal, choice);
-        var test = Evaluation.Of(network, images, terminal.Cancellation);
+        IReadOnlyList<DataLoader> views = _views.Of(command, images, data.MaxValue);
+        var test = Evaluation.Of(network, views is [] ? [images] : views, terminal.Cancellation);
         terminal.People.Write(Tables.Of(test, data.ClassNames));
         terminal.People.Write(Tables.Of((ClassEvaluation)test.Outputs[0], data.ClassNames));
         terminal.People.WriteLine($"test accuracy {test.Accuracy:0.00%} ({test.Correct:N0} of {test.Count:N0})");
@@ -69,6 +73,7 @@ internal sealed class EvalVerb : Verb
             precision = BackendText.Words(backend.Info.Precision),
             threads = backend.Info.Threads,
             parameters = saved.Graph.ParameterCount,
+            views = Math.Max(1, views.Count),
             testAccuracy = test.Accuracy,
             metrics = Tables.MetricsOf(test, data.ClassNames),
             notFinite = test.NotFinite,

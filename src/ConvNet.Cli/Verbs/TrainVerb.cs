@@ -46,6 +46,7 @@ internal sealed class TrainVerb : Verb
         "train --validation-share 0.1 --patience 5 --max-time 2h --clip-norm 1",
         "train --recipe digits.json --fast-dev-run",
         "train --log run1 --log-norms 50",
+        "train --data fashion-mnist --model resnet20 --flip --tta flip",
         "train --lr-find --report rates.html")
     {
         _data = new TrainDataOptions(this);
@@ -124,6 +125,7 @@ internal sealed class TrainVerb : Verb
         var run = new TrainRun(model ?? start.File ?? DefaultModel, data, choice, network, training, train,
             LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test))
         { Rates = rates };
+        run.Views = _data.ViewsOf(command, run.Test, data.MaxValue);
         run.WriteHead(terminal, isResumed: goesOn is not null);
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);

@@ -171,6 +171,10 @@ public sealed class CheckpointCallback : TrainingCallback
     }
 
     private static bool IsBetter(EpochResult epoch, EpochResult before, EpochMetric metric)
-        => metric == EpochMetric.Loss ? epoch.Loss < before.Loss
-            : epoch.TestAccuracy > (before.TestAccuracy ?? double.NegativeInfinity);
+        => metric switch
+        {
+            EpochMetric.Loss => epoch.Loss < before.Loss,
+            EpochMetric.TestLoss => epoch.TestLoss < (before.TestLoss ?? double.PositiveInfinity),
+            _ => epoch.TestAccuracy > (before.TestAccuracy ?? double.NegativeInfinity),
+        };
 }

@@ -36,7 +36,7 @@ internal static class LogPosition
     public static bool IsRowBefore(string row, TrainingProgress progress)
     {
         string[] values = row.Split(',');
-        return values is ["epoch", ..] || values.Length == 6
+        return values is ["epoch", ..] || values.Length == TrainingLog.Columns.Length
             && int.TryParse(values[0], CultureInfo.InvariantCulture, out int epoch) && IsCompleted(epoch, progress);
     }
 

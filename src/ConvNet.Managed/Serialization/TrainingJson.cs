@@ -44,7 +44,8 @@ public sealed record TrainingKinds
 ///     { "transform": "randomhorizontalflip", "probability": 0.5 },
 ///     { "transform": "normalization" }] },
 ///   "progress": { "epoch": 3, "batch": 5, "images": 160, "lossSum": "80.5", "predictions": 160,
-///     "correct": 120, "epochs": [{ "loss": "0.9", "trainAccuracy": 0.6, "testAccuracy": 0.7, "completed": true }],
+///     "correct": 120, "epochs": [{ "loss": "0.9", "trainAccuracy": 0.6, "testAccuracy": 0.7, "testLoss": "0.8",
+///       "completed": true }],
 ///     "averaged": 25 } }</code>
 /// If the test samples were selected from the data, "data" has a "split": { "testShare": 0.2, "seed": 1 }. With
 /// several outputs, "losses" lists the losses and "outputs" the results so far, each with its "output". A transform of
@@ -283,6 +284,8 @@ internal static class TrainingJson
                 json.WriteNumber("trainAccuracy", trained);
             if (epoch.TestAccuracy is { } accuracy)
                 json.WriteNumber("testAccuracy", accuracy);
+            if (epoch.TestLoss is { } loss)
+                WriteAsText(json, "testLoss", loss);
             json.WriteBoolean("completed", epoch.Completed);
             json.WriteEndObject();
         }
@@ -294,6 +297,7 @@ internal static class TrainingJson
         var result = new EpochResult(FromText(json, "loss"), Fraction("testAccuracy"))
         {
             TrainAccuracy = Fraction("trainAccuracy"),
+            TestLoss = json.Optional("testLoss") is null ? null : FromText(json, "testLoss"),
             // Files from before this was recorded were usually saved after the test.
             Completed = json.Flag("completed", true),
         };

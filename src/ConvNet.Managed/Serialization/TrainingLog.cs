@@ -28,8 +28,8 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
 {
     private const string Records = "log.jsonl", Table = "epochs.csv", Content = "the log";
 
-    private static readonly string[] s_columns = ["epoch", "loss", "train_accuracy", "test_accuracy", "seconds",
-        "images_per_second"];
+    internal static readonly string[] Columns = ["epoch", "loss", "train_accuracy", "test_accuracy", "test_loss",
+        "seconds", "images_per_second"];
 
     private readonly string _folder;
     private readonly TrainingLogOptions _options;
@@ -79,7 +79,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
             _records = Continue(Records, line => LogPosition.IsBefore(line, trainer.Progress));
             _table = Continue(Table, row => LogPosition.IsRowBefore(row, trainer.Progress));
             if (_table.Length == 0)
-                WriteLine(_table, string.Join(',', s_columns));
+                WriteLine(_table, string.Join(',', Columns));
         });
         Record("start", json =>
         {
@@ -121,12 +121,13 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
             Write(json, "loss", epoch.Loss);
             Write(json, "trainAccuracy", epoch.TrainAccuracy);
             Write(json, "testAccuracy", epoch.TestAccuracy);
+            Write(json, "testLoss", epoch.TestLoss);
             Write(json, "seconds", epoch.Seconds);
             Write(json, "imagesPerSecond", epoch.ImagesPerSecond);
             WriteTest(json, epoch.Test);
         });
         Attempt(() => WriteLine(_table!, string.Join(',', Number(epoch.Epoch), Number(epoch.Loss),
-            Number(epoch.TrainAccuracy), Number(epoch.TestAccuracy), Number(epoch.Seconds),
+            Number(epoch.TrainAccuracy), Number(epoch.TestAccuracy), Number(epoch.TestLoss), Number(epoch.Seconds),
             Number(epoch.ImagesPerSecond))));
     }
 
@@ -193,6 +194,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     {
         Write(json, "accuracy", classes.Accuracy);
         Write(json, "top5Accuracy", classes.TopAccuracy(5));
+        Write(json, "crossEntropy", classes.CrossEntropy);
         Write(json, "macroF1", classes.MacroF1);
         Write(json, "meanIoU", classes.MeanIntersectionOverUnion);
         json.WriteStartArray("confusion");

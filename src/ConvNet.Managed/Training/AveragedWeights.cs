@@ -104,8 +104,23 @@ public sealed class AveragedWeights
     /// <param name="cancellation">Cancels the evaluation between two batches.</param>
     /// <exception cref="InvalidOperationException">There is no average yet, or a call of the executable is in
     /// progress.</exception>
-    /// <inheritdoc cref="Evaluation.Of" path="/exception[not(contains(@cref, 'InvalidOperation'))]"/>
+    /// <inheritdoc cref="Evaluation.Of(IExecutable, DataLoader, CancellationToken)"
+    /// path="/exception[not(contains(@cref, 'InvalidOperation'))]"/>
     public Evaluation Evaluate(DataLoader data, DataLoader? statistics = null, CancellationToken cancellation = default)
+        => Evaluate([data], statistics, cancellation);
+
+    /// <summary>Evaluates the averaged weights on several views of a data set, as
+    /// <see cref="Evaluation.Of(IExecutable, IReadOnlyList{DataLoader}, CancellationToken)"/> does. The executable
+    /// keeps its own weights and state.</summary>
+    /// <param name="views">The loaders of all samples.</param>
+    /// <param name="statistics">As for one view.</param>
+    /// <param name="cancellation">Cancels the evaluation between two batches.</param>
+    /// <exception cref="InvalidOperationException">There is no average yet, or a call of the executable is in
+    /// progress.</exception>
+    /// <inheritdoc cref="Evaluation.Of(IExecutable, IReadOnlyList{DataLoader}, CancellationToken)"
+    /// path="/exception[not(contains(@cref, 'InvalidOperation'))]"/>
+    public Evaluation Evaluate(IReadOnlyList<DataLoader> views, DataLoader? statistics = null,
+        CancellationToken cancellation = default)
     {
         TrainingState state = _executable.SaveState();
         try
@@ -117,7 +132,7 @@ public sealed class AveragedWeights
                 foreach (Parameter p in _executable.Graph.Parameters.Where(p => !p.Trainable))
                     _executable.Read(p, _values[p.Index]);
             }
-            return Evaluation.Of(_executable, data, cancellation);
+            return Evaluation.Of(_executable, views, cancellation);
         }
         finally
         {

@@ -10,6 +10,10 @@ namespace ConvNet.Training;
 /// <param name="Correct">The number of them that are correct: TP.</param>
 public readonly record struct ClassMetrics(int Class, long Count, long Predicted, long Correct)
 {
+    /// <summary>The mean cross-entropy of the samples or pixels of the class, as in
+    /// <see cref="ClassEvaluation.CrossEntropy"/>.</summary>
+    public double CrossEntropy { get; init; }
+
     /// <summary>The fraction of the predictions of the class that are correct.</summary>
     public double Precision => Fraction(Correct, Predicted);
 

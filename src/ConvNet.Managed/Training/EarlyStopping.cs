@@ -35,18 +35,18 @@ public sealed class EarlyStopping : TrainingCallback
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentNullException"><paramref name="trainer"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">The metric is the test accuracy, and an epoch has none.</exception>
+    /// <exception cref="InvalidOperationException">The metric is of the test, and an epoch has none.</exception>
     public override void OnStart(Trainer trainer) => StopIfDue(trainer);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentNullException"><paramref name="trainer"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">The metric is the test accuracy, and an epoch has none.</exception>
+    /// <exception cref="InvalidOperationException">The metric is of the test, and an epoch has none.</exception>
     public override void OnEpoch(Trainer trainer, EpochReport epoch) => StopIfDue(trainer);
 
     /// <summary>Returns the number of epochs since the last improvement.</summary>
     /// <param name="epochs">The results of the epochs.</param>
     /// <exception cref="ArgumentNullException"><paramref name="epochs"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">The metric is the test accuracy, and an epoch has none.</exception>
+    /// <exception cref="InvalidOperationException">The metric is of the test, and an epoch has none.</exception>
     public int EpochsWithoutImprovement(IReadOnlyList<EpochResult> epochs)
     {
         ArgumentNullException.ThrowIfNull(epochs);
@@ -54,7 +54,7 @@ public sealed class EarlyStopping : TrainingCallback
         int since = 0;
         foreach (EpochResult epoch in epochs)
         {
-            double value = Metric == EpochMetric.Loss ? -epoch.Loss : epoch[Metric];
+            double value = Metric == EpochMetric.TestAccuracy ? epoch[Metric] : -epoch[Metric];
             bool isBetter = value > best && (double.IsNegativeInfinity(best) || value - best >= MinDelta);
             (best, since) = isBetter ? (value, 0) : (best, since + 1);
         }
@@ -67,7 +67,13 @@ public sealed class EarlyStopping : TrainingCallback
         // An epoch whose test is still to come has no result yet.
         EpochResult[] epochs = [.. trainer.Progress.Epochs.Where(epoch => epoch.Completed)];
         if (EpochsWithoutImprovement(epochs) is var since && since >= Patience)
-            trainer.Stop($"{(Metric == EpochMetric.Loss ? "the training loss has not fallen"
-                : "the accuracy has not risen")} for {since} {(since == 1 ? "epoch" : "epochs")}");
+            trainer.Stop($"{Words} for {since} {(since == 1 ? "epoch" : "epochs")}");
     }
+
+    private string Words => Metric switch
+    {
+        EpochMetric.Loss => "the training loss has not fallen",
+        EpochMetric.TestLoss => "the test loss has not fallen",
+        _ => "the accuracy has not risen",
+    };
 }

@@ -68,41 +68,43 @@ public sealed class Evaluation
     /// <exception cref="DatasetException">A sample cannot be read.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public static Evaluation Of(IExecutable executable, DataLoader data, CancellationToken cancellation = default)
+        => Of(executable, [data], cancellation);
+
+    /// <summary>Runs a network over several views of a data set in inference mode, and evaluates the mean of the
+    /// outputs: test-time augmentation.</summary>
+    /// <remarks>The mean of the scores of classes is compared, not of their probabilities. The pixels of an image that
+    /// is moved have no classes of their own, so that an output with classes per pixel takes one view only.</remarks>
+    /// <param name="executable">The network.</param>
+    /// <param name="views">Loaders of all samples in the same order and in batches of the same size, whose transforms
+    /// differ: for example the images as they are, and mirrored by <c>new RandomHorizontalFlip(1)</c>.</param>
+    /// <param name="cancellation">Cancels the run between two batches.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> or <paramref name="views"/> is null, or a
+    /// view.</exception>
+    /// <exception cref="ArgumentException">The data does not match the network; a loader drops, selects or mixes
+    /// samples; there is no view, or the views have other samples; or there are several of an output with classes per
+    /// pixel.</exception>
+    /// <inheritdoc cref="Of(IExecutable, DataLoader, CancellationToken)"
+    /// path="/exception[not(contains(@cref, 'Argument'))]"/>
+    public static Evaluation Of(IExecutable executable, IReadOnlyList<DataLoader> views,
+        CancellationToken cancellation = default)
     {
-        var binding = DataBinding.ForEvaluation(executable, data);
-        if (data.SampleCount < data.Dataset.Count)
-            throw new ArgumentException("An evaluation counts every sample, but the loader drops the last "
-                + $"{data.Dataset.Count - data.SampleCount:N0}. Use one without {nameof(data.Options.DropLast)}.",
-                nameof(data));
-        if (data.Options.Sampler is { } sampler)
-            throw new ArgumentException("An evaluation counts every sample once, but the samples are selected by "
-                + $"{sampler.GetType().Name}. Use a loader without a sampler.", nameof(data));
-        if (data.Options.BatchTransforms is [var mixing, ..])
-            throw new ArgumentException($"An evaluation counts samples as they are, but {mixing.GetType().Name} mixes "
-                + "them. Use a loader without batch transforms.", nameof(data));
-        OutputEvaluation[] outputs = [.. binding.Outputs.Select(Empty)];
+        var run = new EvaluationViews(executable, views, cancellation);
+        OutputEvaluation[] outputs = [.. run.Outputs.Select(Empty)];
         int count = 0, notFinite = 0;
         int? first = null;
-        var bad = new bool[data.LargestBatch];
-        foreach (Batch batch in data.From(LoaderPosition.Start, cancellation))
+        var bad = new bool[executable.BatchSize];
+        foreach (Batch batch in run.Infer())
         {
-            using (batch)
+            Array.Clear(bad);
+            for (int i = 0; i < outputs.Length; i++)
+                outputs[i].Add(run.Mean(i, batch.Count), run.Outputs[i], batch, bad);
+            count += batch.Count;
+            for (int i = 0; i < batch.Count; i++)
             {
-                executable.Infer(batch.Inputs, binding.Buffers(batch.Count));
-                Array.Clear(bad);
-                for (int i = 0; i < outputs.Length; i++)
-                {
-                    BoundOutput bound = binding.Outputs[i];
-                    outputs[i].Add(binding.Values(bound.OutputIndex, batch.Count), bound, batch, bad);
-                }
-                count += batch.Count;
-                for (int i = 0; i < batch.Count; i++)
-                {
-                    if (!bad[i])
-                        continue;
-                    first = Math.Min(first ?? int.MaxValue, batch.Samples[i]);
-                    notFinite++;
-                }
+                if (!bad[i])
+                    continue;
+                first = Math.Min(first ?? int.MaxValue, batch.Samples[i]);
+                notFinite++;
             }
         }
         return new Evaluation(count, outputs, notFinite, first);

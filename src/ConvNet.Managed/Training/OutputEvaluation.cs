@@ -53,10 +53,11 @@ public sealed class ClassEvaluation : OutputEvaluation
 {
     private readonly long[,] _counts;
     private readonly long[] _truths, _ranks;
+    private readonly double[] _crossEntropies;
 
     internal ClassEvaluation(string output, int classes)
-        : base(output) => (_counts, _truths, _ranks) = (new long[classes, classes], new long[classes],
-            new long[classes]);
+        : base(output) => (_counts, _truths, _ranks, _crossEntropies) = (new long[classes, classes], new long[classes],
+            new long[classes], new double[classes]);
 
     /// <summary>The number of classes.</summary>
     public int Classes => _counts.GetLength(0);
@@ -70,6 +71,11 @@ public sealed class ClassEvaluation : OutputEvaluation
     /// <summary>The fraction of correct predictions, from 0 to 1.</summary>
     public double Accuracy => (double)Correct / Count;
 
+    /// <summary>The mean cross-entropy of all predictions: −log of the probability that the softmax of the scores gives
+    /// to the true class. It has no label smoothing and no class weights, whatever the network was trained
+    /// with.</summary>
+    public double CrossEntropy => _crossEntropies.Sum() / Count;
+
     /// <summary>An entry of the confusion matrix: the number of predictions of <paramref name="guess"/> for the class
     /// <paramref name="truth"/>.</summary>
     public long this[int truth, int guess] => _counts[truth, guess];
@@ -77,7 +83,8 @@ public sealed class ClassEvaluation : OutputEvaluation
     /// <summary>The results of each class.</summary>
     public IReadOnlyList<ClassMetrics> PerClass => [.. Enumerable.Range(0, Classes).Select(of
         => new ClassMetrics(of, _truths[of], Enumerable.Range(0, Classes).Sum(truth => _counts[truth, of]),
-            _counts[of, of]))];
+            _counts[of, of])
+        { CrossEntropy = _truths[of] == 0 ? 0 : _crossEntropies[of] / _truths[of] })];
 
     /// <summary>The mean F1 of the classes that occur in the data.</summary>
     public double MacroF1 => Mean(each => each.F1);
@@ -108,6 +115,7 @@ public sealed class ClassEvaluation : OutputEvaluation
                 continue;
             Count++;
             _truths[labels[i]]++;
+            _crossEntropies[labels[i]] += predictions.CrossEntropyOf(i, labels[i]);
             if (predictions[i] is not { } guess)
                 continue;
             _ranks[predictions.RankOf(i, labels[i])]++;
@@ -194,6 +202,22 @@ internal readonly ref struct Predictions
             }
             return best;
         }
+    }
+
+    /// <summary>Returns log Σ exp(sᵢ) − s of the scores sᵢ and the score s of a class. It is not finite if a score is
+    /// NaN or +∞, or if s is −∞.</summary>
+    /// <param name="index">The index of the prediction in the batch.</param>
+    /// <param name="of">The class.</param>
+    public double CrossEntropyOf(int index, int of)
+    {
+        (int sample, int pixel) = Math.DivRem(index, _pixels);
+        ReadOnlySpan<float> own = _scores[(sample * _classes * _pixels + pixel)..];
+        double largest = double.NegativeInfinity, sum = 0;
+        for (int i = 0; i < _classes; i++)
+            largest = Math.Max(largest, own[i * _pixels]);
+        for (int i = 0; i < _classes; i++)
+            sum += Math.Exp(own[i * _pixels] - largest);
+        return double.IsFinite(sum) ? Math.Log(sum) + (largest - own[of * _pixels]) : double.NaN;
     }
 
     /// <summary>Returns the number of classes whose scores come before that of a class; ties go to the first

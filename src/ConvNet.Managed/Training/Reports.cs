@@ -51,6 +51,11 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
     /// <summary>The training results of each output that has targets, in the order of the graph's outputs.</summary>
     public IReadOnlyList<OutputReport> Outputs { get; init; } = [];
 
+    /// <summary>The loss over the test samples after the epoch: the cross-entropy of the only output that is compared
+    /// with classes (<see cref="ClassEvaluation.CrossEntropy"/>), or the mean squared error of the only output, if it
+    /// is compared with values. Null without test samples, and for several outputs.</summary>
+    public double? TestLoss { get; init; }
+
     /// <summary>The number of batches that were not ready when the network needed them.</summary>
     public int Stalls { get; init; }
 
@@ -64,8 +69,9 @@ public sealed record EpochReport(int Epoch, double Loss, double? TrainAccuracy, 
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(EpochReport), (nameof(Epoch), Epoch),
         (nameof(Loss), Loss), (nameof(TrainAccuracy), TrainAccuracy), (nameof(TestAccuracy), TestAccuracy),
-        (nameof(Seconds), Seconds), (nameof(ImagesPerSecond), ImagesPerSecond), (nameof(Outputs), Outputs),
-        (nameof(Stalls), Stalls), (nameof(StallSeconds), StallSeconds), (nameof(Test), Test));
+        (nameof(TestLoss), TestLoss), (nameof(Seconds), Seconds), (nameof(ImagesPerSecond), ImagesPerSecond),
+        (nameof(Outputs), Outputs), (nameof(Stalls), Stalls), (nameof(StallSeconds), StallSeconds),
+        (nameof(Test), Test));
 }
 
 /// <summary>The results of a training.</summary>

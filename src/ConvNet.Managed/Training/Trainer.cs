@@ -102,8 +102,8 @@ public sealed class Trainer
                 + Invariant($"{Progress.Position.Epoch} or more."), nameof(from));
         CheckOutputs(Progress, binding);
         CheckAverages();
-        if (_options.Schedule.Metric == EpochMetric.TestAccuracy && test is null)
-            throw new ArgumentException("The schedule follows the test accuracy. Pass test samples.", nameof(test));
+        if (_options.Schedule.Metric is EpochMetric.TestAccuracy or EpochMetric.TestLoss && test is null)
+            throw new ArgumentException("The schedule follows a result of the test. Pass test samples.", nameof(test));
         (StopReason, _gradients) = (null, 0);
         Each(callback => callback.OnStart(this));
         try
@@ -145,8 +145,13 @@ public sealed class Trainer
             if (Progress.Position.Batch > 0)
                 return;
             evaluation = test is null ? null : Evaluation.Of(_executable, test, cancellation);
-            report = report with { Test = evaluation, TestAccuracy = AccuracyOf(evaluation) };
-            NoteTest(report.TestAccuracy);
+            report = report with
+            {
+                Test = evaluation,
+                TestAccuracy = AccuracyOf(evaluation),
+                TestLoss = LossOf(evaluation),
+            };
+            NoteTest(report);
             epochs.Add(report);
             _options.OnEpoch?.Invoke(report);
             Each(callback => callback.OnEpoch(this, report));
@@ -170,10 +175,15 @@ public sealed class Trainer
                     + "the training first.", "from");
     }
 
-    private void NoteTest(double? accuracy) => Progress = Progress with
+    private void NoteTest(EpochReport report) => Progress = Progress with
     {
         Epochs = [.. Progress.Epochs.SkipLast(1),
-            Progress.Epochs[^1] with { TestAccuracy = accuracy, Completed = true }],
+            Progress.Epochs[^1] with
+            {
+                TestAccuracy = report.TestAccuracy,
+                TestLoss = report.TestLoss,
+                Completed = true,
+            }],
     };
 
     private EpochReport TrainEpoch(DataLoader train, DataBinding binding, CancellationToken cancellation)
@@ -289,6 +299,10 @@ public sealed class Trainer
 
     private static double? AccuracyOf(Evaluation? evaluation)
         => evaluation?.Outputs.OfType<ClassEvaluation>().ToArray() is [var only] ? only.Accuracy : null;
+
+    private static double? LossOf(Evaluation? evaluation)
+        => evaluation?.Outputs.OfType<ClassEvaluation>().ToArray() is [var classes] ? classes.CrossEntropy
+            : evaluation?.Outputs is [ValueEvaluation values] ? values.MeanSquaredError : null;
 
     private float RateOf(in SchedulePoint point)
     {

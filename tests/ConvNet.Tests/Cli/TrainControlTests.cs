@@ -97,6 +97,38 @@ public sealed class TrainControlTests
     }
 
     [Test]
+    public void FurtherViewsOfTheTestImagesAreAveraged()
+    {
+        string file = _data.File("views.safetensors");
+        JsonElement trained = Train("--epochs", "1", "--average", "ema", "--tta", "flip", "--tta",
+            "randomcrop:padding=1", "--save", file, "--json").Json();
+        foreach ((string name, string[] averaged) in (IEnumerable<(string, string[])>)[
+            ("viewedTestAccuracy", []), ("averagedViewedTestAccuracy", ["--averaged"])])
+        {
+            JsonElement evaluated = CommandLine.Run(["eval", "--backend", "managed", "--data", _data.Folder, "--load",
+                file, "--tta", "randomhorizontalflip:probability=1", "--tta", "randomcrop:padding=1", "--json",
+                .. averaged]).Json();
+            Assert.That(evaluated.GetProperty("views").GetInt32(), Is.EqualTo(3));
+            Assert.That(evaluated.GetProperty("testAccuracy").GetDouble(),
+                Is.EqualTo(trained.GetProperty(name).GetDouble()), name);
+        }
+        CommandLine wrong = CommandLine.Run("eval", "--load", file, "--tta", "mirror");
+        Assert.That((wrong.ExitCode, wrong.Error.Contains("--tta mirror", StringComparison.Ordinal)),
+            Is.EqualTo((2, true)), wrong.Error);
+    }
+
+    [Test]
+    public void TheTestLossEndsATraining()
+    {
+        JsonElement json = Train("--epochs", "9", "--patience", "2", "--stop-metric", "testloss", "--min-delta", "99",
+            "--json").Json();
+        Assert.That(json.GetProperty("epochs").GetArrayLength(), Is.EqualTo(3), "the first epoch is the best");
+        Assert.That(json.GetProperty("stopped").GetString(), Is.EqualTo("the test loss has not fallen for 2 epochs"));
+        Assert.That(json.GetProperty("epochs")[2].GetProperty("testLoss").GetDouble(),
+            Is.EqualTo(json.GetProperty("metrics").GetProperty("crossEntropy").GetDouble()));
+    }
+
+    [Test]
     public void TheMetricsOfTheClassesFitTheConfusionMatrix()
     {
         string file = _data.File("model.safetensors");
@@ -105,9 +137,10 @@ public sealed class TrainControlTests
         JsonElement evaluated = CommandLine.Run("eval", "--backend", "managed", "--data", _data.Folder, "--load", file,
             "--json").Json().GetProperty("metrics");
         Assert.That(evaluated.GetRawText(), Is.EqualTo(trained.GetRawText()));
-        Assert.That(CommandLine.NamesOf(trained), Is.EqualTo("top5Accuracy, macroF1, meanIoU, perClass, confusion"));
+        Assert.That(CommandLine.NamesOf(trained), Is.EqualTo("top5Accuracy, macroF1, meanIoU, crossEntropy, "
+            + "perClass, confusion"));
         Assert.That(CommandLine.NamesOf(trained.GetProperty("perClass")[0]),
-            Is.EqualTo("name, count, precision, recall, f1, iou"));
+            Is.EqualTo("name, count, precision, recall, f1, iou, crossEntropy"));
         double[][] confusion = [.. trained.GetProperty("confusion").EnumerateArray()
             .Select(row => row.EnumerateArray().Select(count => count.GetDouble()).ToArray())];
         foreach ((int of, JsonElement each) in trained.GetProperty("perClass").EnumerateArray().Index())

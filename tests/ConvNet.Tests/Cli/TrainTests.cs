@@ -43,7 +43,8 @@ public sealed class TrainTests
                 Is.EqualTo("model, data, skippedImages, backend, candidates, selfTest, precision, threads, seed, "
                 + "augment, mixing, sampler, parameters, frozen, epochs, learningRate, learningRateTest, "
                 + "bestEpoch, stopped, recipe, "
-                + "validationAccuracy, testAccuracy, averagedTestAccuracy, metrics, notFinite"));
+                + "validationAccuracy, testAccuracy, averagedTestAccuracy, viewedTestAccuracy, "
+                + "averagedViewedTestAccuracy, metrics, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));
             Assert.That(json.GetProperty("data").GetString(), Is.EqualTo(_data.Folder));
             Assert.That(json.GetProperty("backend").GetString(), Is.EqualTo("managed"));
@@ -52,7 +53,7 @@ public sealed class TrainTests
             Assert.That(json.GetProperty("parameters").GetInt32(), Is.EqualTo(4 * 9 + 4 + 3 * 36 + 3));
             Assert.That(json.GetProperty("epochs").GetArrayLength(), Is.EqualTo(2));
             Assert.That(CommandLine.NamesOf(json.GetProperty("epochs")[1]),
-                Is.EqualTo("loss, trainAccuracy, testAccuracy, validationAccuracy, seconds, imagesPerSecond, "
+                Is.EqualTo("loss, trainAccuracy, testAccuracy, validationAccuracy, testLoss, seconds, imagesPerSecond, "
                     + "stalls, stallSeconds"));
             Assert.That(json.GetProperty("testAccuracy").GetDouble(), Is.EqualTo(1.0));
             Assert.That(run.Error, Does.Contain("receptive field").And.Contain("epoch 2/2")

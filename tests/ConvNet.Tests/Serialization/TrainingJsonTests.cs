@@ -144,7 +144,7 @@ public sealed class TrainingJsonTests
                 Progress = s_training.Progress with
                 {
                     Averaged = 7,
-                    Epochs = [new EpochResult(0.1, 0.5) { TrainAccuracy = 0.25, Completed = true },
+                    Epochs = [new EpochResult(0.1, 0.5) { TrainAccuracy = 0.25, TestLoss = 2, Completed = true },
                         new EpochResult(double.NaN, null)],
                 },
             };

@@ -64,7 +64,8 @@ public sealed class TrainingLogTests
             Assert.That(log[0].GetProperty("kind").GetString(), Is.EqualTo("start"));
             Assert.That(log[^1].GetProperty("kind").GetString(), Is.EqualTo("end"));
             Assert.That(File.ReadAllLines(Table), Has.Length.EqualTo(1 + Epochs));
-            Assert.That(File.ReadAllLines(Table)[0], Does.StartWith("epoch,loss,train_accuracy,test_accuracy"));
+            Assert.That(File.ReadAllLines(Table)[0],
+                Does.StartWith("epoch,loss,train_accuracy,test_accuracy,test_loss"));
         });
     }
 

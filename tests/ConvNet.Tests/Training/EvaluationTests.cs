@@ -64,6 +64,56 @@ public sealed class EvaluationTests(BackendCase backend)
     }
 
     [Test]
+    public void TheCrossEntropyOfEachClassIsThatOfTheSoftmax()
+    {
+        float[][] scores = [[3, 1, -2], [0, 200, -200], [1, 1, 1], [-1, 4, 2]];
+        int[] labels = [0, 2, 1, 2];
+        var classes = (ClassEvaluation)Of(3, [.. scores.SelectMany(row => row)], labels).Outputs[0];
+        double[] losses = [.. scores.Zip(labels, (row, label)
+            => Math.Log(row.Sum(score => Math.Exp(score - 200.0))) + 200 - row[label])];
+        Assert.Multiple(() =>
+        {
+            Assert.That(classes.CrossEntropy, Is.EqualTo(losses.Average()).Within(1e-9).Percent);
+            Assert.That(classes.PerClass.Select(each => each.CrossEntropy),
+                Is.EqualTo((double[])[losses[0], losses[2], (losses[1] + losses[3]) / 2]).Within(1e-9).Percent);
+            Assert.That(((ClassEvaluation)Of(2, [NaN, 0], [1]).Outputs[0]).CrossEntropy, Is.NaN);
+        });
+    }
+
+    [Test]
+    public void SeveralViewsAreComparedByTheMeanOfTheirScores()
+    {
+        // Of a row of three pixels that is mirrored, the first and the last score change places.
+        float[] images = [3, 0, 1, 0, 4, 5, 0, 2, 3, 9, 0, NaN];
+        int[] labels = [0, 1, 2, 0];
+        var data = new ArrayDataset(new Shape(1, 1, 3), 3, images, labels);
+        using IBackend opened = backend.Open();
+        using IExecutable network = opened.CompileInference(Sequential.Of(new Shape(1, 1, 3), new Flatten()), 2);
+        DataLoader View(params Transform[] transforms) => new(data, 2, new DataLoaderOptions
+        {
+            Transforms = [.. transforms.Select(transform => (InputTransform)transform)],
+        });
+        var mirror = new RandomHorizontalFlip(1);
+        var one = Evaluation.Of(network, View());
+        var mean = Evaluation.Of(network, [View(), View(mirror)]);
+        Assert.Multiple(() =>
+        {
+            Assert.That((one.Correct, one.NotFinite), Is.EqualTo((2L, 1)));
+            // The means are 2 0 2, 2.5 4 2.5 and 1.5 2 1.5.
+            Assert.That((mean.Count, mean.Correct, mean.NotFinite, mean[1, 1], mean[2, 1]),
+                Is.EqualTo((4, 2L, 1, 1L, 1L)));
+            Assert.That(Evaluation.Of(network, [View(mirror)])[0, 2], Is.EqualTo(1), "only mirrored");
+            Assert.That(() => Evaluation.Of(network, (DataLoader[])[]),
+                Throws.ArgumentException.With.Message.Contains("no view"));
+            Assert.That(() => Evaluation.Of(network, [View(), new DataLoader(data, 1)]),
+                Throws.ArgumentException.With.Message.Contains("in batches of 1"));
+            Assert.That(() => Evaluation.Of(network, [View(),
+                new DataLoader(data, 2, new DataLoaderOptions { Shuffle = true, Seed = 5 })]),
+                Throws.ArgumentException.With.Message.Contains("different orders"));
+        });
+    }
+
+    [Test]
     public void TrainingCountsTheSame()
     {
         Assert.Multiple(() =>

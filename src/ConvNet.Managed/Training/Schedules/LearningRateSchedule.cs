@@ -33,7 +33,7 @@ public abstract record LearningRateSchedule
     protected virtual bool PrintMembers(StringBuilder builder) => false;
 }
 
-/// <summary>A result of an epoch that a schedule follows.</summary>
+/// <summary>A result of an epoch that a schedule or the end of a training follows.</summary>
 public enum EpochMetric
 {
     /// <summary>The mean loss over the training samples of the epoch, which should fall.</summary>
@@ -41,6 +41,10 @@ public enum EpochMetric
 
     /// <summary>The accuracy over the test samples after the epoch, which should rise.</summary>
     TestAccuracy,
+
+    /// <summary>The loss over the test samples after the epoch (<see cref="EpochReport.TestLoss"/>), which should
+    /// fall.</summary>
+    TestLoss,
 }
 
 /// <summary>A place in a training at which a schedule is asked for the learning rate.</summary>

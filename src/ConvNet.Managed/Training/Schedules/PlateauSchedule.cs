@@ -10,7 +10,8 @@ public sealed record PlateauSchedule : LearningRateSchedule
 {
     private static readonly AttributeDeclaration<EpochMetric> s_metric
         = AttributeDeclaration.Choice<PlateauSchedule, EpochMetric>("metric", schedule => schedule.Follows,
-            [("loss", EpochMetric.Loss), ("accuracy", EpochMetric.TestAccuracy)], EpochMetric.Loss,
+            [("loss", EpochMetric.Loss), ("accuracy", EpochMetric.TestAccuracy), ("testloss", EpochMetric.TestLoss)],
+            EpochMetric.Loss,
             summary: "Result that is followed");
 
     private static readonly AttributeDeclaration<double> s_factor
@@ -128,6 +129,6 @@ public sealed record PlateauSchedule : LearningRateSchedule
         if (best is not { } known)
             return !double.IsNaN(result);
         double margin = Absolute ? Threshold : known * Threshold;
-        return Follows == EpochMetric.Loss ? result < known - margin : result > known + margin;
+        return Follows == EpochMetric.TestAccuracy ? result > known + margin : result < known - margin;
     }
 }
