@@ -18,7 +18,12 @@ internal static class UsageError
         if (error is null && command.UnmatchedTokens is [var word, ..])
             return Unmatched(of, word);
         error ??= command.Errors[0];
-        return error.SymbolResult is OptionResult option ? OfOption(of, option, error) : error.Message;
+        return error.SymbolResult switch
+        {
+            OptionResult option => OfOption(of, option, error),
+            ArgumentResult { Tokens.Count: 0 } argument => $"{of.Name} needs {argument.Argument.Name}.",
+            _ => error.Message,
+        };
     }
 
     private static string OfOption(Command of, OptionResult result, ParseError error)

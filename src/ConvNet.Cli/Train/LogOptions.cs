@@ -7,6 +7,9 @@ namespace ConvNet.Cli.Train;
 /// <summary>The options of <c>train</c> that write a log of its steps and epochs.</summary>
 internal sealed class LogOptions
 {
+    // The norms of a network of many parameters take as long as a step.
+    private const int ServedNorms = 50;
+
     private readonly Option<string?> _log;
     private readonly Option<int?> _norms;
 
@@ -16,28 +19,36 @@ internal sealed class LogOptions
         _log = verb.Optional<string>("--log", "Write every step and epoch to log.jsonl in this folder, and every epoch "
             + "to epochs.csv. A resumed training continues them.", "DIR");
         _norms = verb.OptionalNumber("--log-norms", "Number of steps between two records of the norms of all weights "
-            + "and gradients in the log. Default: none.", NumberRanges.FromOne, "N");
+            + $"and gradients in the log. Default: none, or {ServedNorms} with --serve.", NumberRanges.FromOne, "N");
     }
 
+    /// <summary>Returns the folder of the log; null if there is none.</summary>
+    public string? FolderOf(ParseResult command) => command.GetValue(_log);
+
     /// <summary>Whether the norms of gradients are recorded, so that they must be kept.</summary>
-    public bool NeedsGradients(ParseResult command) => command.GetValue(_norms) is not null;
+    /// <param name="command">The command.</param>
+    /// <param name="isServed">Whether the training has a page.</param>
+    public bool NeedsGradients(ParseResult command, bool isServed) => command.GetValue(_norms) is not null || isServed;
 
     /// <summary>Creates the log; null if there is none.</summary>
     /// <param name="command">The command.</param>
     /// <param name="terminal">Receives a warning if the log cannot be written.</param>
-    /// <param name="continues">Whether the command may resume a training.</param>
+    /// <param name="folder">The folder; null for a log without files.</param>
+    /// <param name="options">What is trained, its pictures and its page.</param>
     /// <exception cref="ArgumentException">An option needs another one.</exception>
     /// <exception cref="IOException">The folder cannot be written, or has the log of another training.</exception>
-    public TrainingLog? Open(ParseResult command, Terminal terminal, bool continues)
+    public TrainingLog? Open(ParseResult command, Terminal terminal, string? folder, TrainingLogOptions options)
     {
-        if (command.GetValue(_log) is not { } folder)
-            return !NeedsGradients(command) ? null : throw new ArgumentException($"{_norms.Name} is an option of "
-                + $"{_log.Name}. Add it, or omit {_norms.Name}.");
-        return new TrainingLog(folder, new TrainingLogOptions
+        bool isServed = options.OnRecord is not null;
+        if (folder is null && !isServed)
+            return FolderOf(command) is not null || command.GetValue(_norms) is null ? null
+                : throw new ArgumentException($"{_norms.Name} is an option of {_log.Name} and --serve. Add one of "
+                    + $"them, or omit {_norms.Name}.");
+        options = options with
         {
-            Continues = continues,
-            NormsEvery = command.GetValue(_norms),
+            NormsEvery = command.GetValue(_norms) ?? (isServed ? ServedNorms : null),
             OnFailure = error => terminal.Warn($"{error.Message} The training goes on."),
-        });
+        };
+        return folder is null ? new TrainingLog(options) : new TrainingLog(folder, options);
     }
 }

@@ -209,11 +209,20 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     private NetworkView View(Normalization normalization, CancellationToken cancellation)
     {
         const int Batch = 16;
-        string family = BackendRegistry.Find(Choice.Name)!.Family.Name;
-        using IBackend backend = BackendRegistry.Create(family, Choice.Backend.Info.Threads, Precision.Accurate);
+        using IBackend backend = AccurateBackend();
         using IExecutable network = backend.CompileInference(Network.Graph, Batch);
         Network.CopyParametersTo(network);
         return NetworkView.Of(network, Name, ShownImage.OfTest(Data, 0, cancellation), normalization,
             new NetworkViewOptions(), cancellation);
     }
+
+    /// <summary>Creates what makes the pictures of its log and its page.</summary>
+    /// <param name="normalization">The normalisation of the images.</param>
+    /// <param name="cancellation">Cancels the reading of the image whose maps are shown.</param>
+    public EpochPictures Pictures(Normalization normalization, CancellationToken cancellation) => new(
+        AccurateBackend(), Network.Graph, Held.Dataset, normalization, ShownImage.OfTest(Data, 0, cancellation),
+        Training.Spec.Seed);
+
+    private IBackend AccurateBackend() => BackendRegistry.Create(BackendRegistry.Find(Choice.Name)!.Family.Name,
+        Choice.Backend.Info.Threads, Precision.Accurate);
 }

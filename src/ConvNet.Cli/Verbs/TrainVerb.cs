@@ -5,6 +5,7 @@ using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
+using ConvNet.Serve;
 using ConvNet.Training;
 using Spectre.Console;
 
@@ -21,6 +22,7 @@ internal sealed class TrainVerb : Verb
     private readonly ControlOptions _control;
     private readonly SavingOptions _saving;
     private readonly LogOptions _log;
+    private readonly WatchOptions _watch;
     private readonly Option<string> _backend, _precision;
     private readonly Option<string?> _model, _recipe;
     private readonly Option<int?> _threads;
@@ -47,6 +49,7 @@ internal sealed class TrainVerb : Verb
         "train --recipe digits.json --fast-dev-run",
         "train --log run1 --log-norms 50",
         "train --data fashion-mnist --model resnet20 --flip --tta flip",
+        "train --log run1 --serve 8080",
         "train --lr-find --report rates.html")
     {
         _data = new TrainDataOptions(this);
@@ -62,6 +65,7 @@ internal sealed class TrainVerb : Verb
         _threads = ThreadsOption();
         _saving = new SavingOptions(this, _model);
         _log = new LogOptions(this);
+        _watch = new WatchOptions(this);
         _report = ReportFiles();
     }
 
@@ -90,7 +94,7 @@ internal sealed class TrainVerb : Verb
         TrainerOptions options = _control.Add(command, _loop.Trainer(command, goesOn), goesOn?.Options);
         TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn)) with
         {
-            KeepGradients = options.NeedsGradients || _log.NeedsGradients(command),
+            KeepGradients = options.NeedsGradients || _log.NeedsGradients(command, _watch.IsServed(command)),
         };
         string? model = command.GetValue(_model);
         ImageSource data = _data.Open(command, terminal, model, start.Saved, goesOn, spec.Seed);
@@ -111,7 +115,20 @@ internal sealed class TrainVerb : Verb
         _control.CheckFindRate(command, training.Progress);
         if (!isTrial)
             _saving.Check(command, folder, graph, normalization, training);
-        using TrainingLog? log = isTrial ? null : _log.Open(command, terminal, _saving.Resumes(command));
+        using LivePage? page = _watch.Open(command, terminal);
+        string? logFolder = isTrial ? null : _log.FolderOf(command);
+        using var pictures = new TrainPictures(normalization, terminal.Cancellation);
+        using TrainingLog? log = _log.Open(command, terminal, logFolder, new TrainingLogOptions
+        {
+            Continues = _saving.Resumes(command),
+            Description = new RunDescription(model ?? start.File ?? DefaultModel, data.Name)
+            {
+                ClassNames = data.ClassNames,
+                Tested = sets.Validation is null ? "test" : "validation",
+            },
+            Pictures = pictures.Of,
+            OnRecord = page is null ? null : page.Publish,
+        });
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
@@ -126,6 +143,7 @@ internal sealed class TrainVerb : Verb
             LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test))
         { Rates = rates };
         run.Views = _data.ViewsOf(command, run.Test, data.MaxValue);
+        pictures.Run = run;
         run.WriteHead(terminal, isResumed: goesOn is not null);
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);
@@ -137,6 +155,8 @@ internal sealed class TrainVerb : Verb
             terminal.People.WriteLine("a trial of one batch: nothing is saved");
         else if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
             terminal.People.WriteLine($"saved to {saved}");
+        if (page is not null)
+            _watch.WriteEnd(terminal, logFolder);
         object document = run.Document(result);
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin => TrainPage.Of(

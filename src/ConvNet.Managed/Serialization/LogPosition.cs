@@ -18,8 +18,9 @@ internal static class LogPosition
             using var document = JsonDocument.Parse(line);
             JsonElement record = document.RootElement;
             string? kind = record.GetProperty("kind").GetString();
-            return kind != "end" && (kind == "epoch"
+            return kind != "end" && (kind is "epoch" or "pictures"
                 ? IsCompleted(record.GetProperty("epoch").GetInt32(), progress)
+                    || kind == "pictures" && record.GetProperty("epoch").GetInt32() == 0
                 : IsDone(record.GetProperty("epoch").GetInt32(), record.GetProperty("batch").GetInt32(), progress));
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException

@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Numerics.Tensors;
 using System.Text;
-using System.Text.Json;
 using ConvNet.Training;
 
 namespace ConvNet.Serialization;
@@ -12,13 +10,16 @@ namespace ConvNet.Serialization;
 /// <remarks>
 /// <para>The records of <c>log.jsonl</c> have a <c>kind</c>:</para>
 /// <list type="bullet">
-/// <item><c>start</c>: the time, the epoch and the batch from which the training starts or resumes, the numbers of
-/// epochs and of batches of an epoch, and the number of parameters;</item>
-/// <item><c>step</c>: epoch, batch of the epoch and step, each from 1; the loss of the batch; the learning rate; the
-/// accuracy over the epoch so far; images per second; and the seconds since the start;</item>
+/// <item><c>start</c>: the time, the epoch and the batch from which the training starts or resumes, the number of
+/// epochs, the number of parameters, and what <see cref="TrainingLogOptions.Description"/> says;</item>
+/// <item><c>step</c>: epoch, batch of the epoch and step, each from 1; the number of steps of the training; the loss of
+/// the batch; the learning rate; the accuracy over the epoch so far; images per second; the seconds since the start;
+/// and, once a second, the memory of the process in bytes;</item>
 /// <item><c>norms</c>: the Euclidean norms of each parameter, and of its gradient if there is one;</item>
 /// <item><c>epoch</c>: the loss, the accuracies, seconds, images per second, and for each tested output its accuracy,
 /// that of the first five classes, macro F1, mean IoU and confusion matrix (rows: true classes), or its errors;</item>
+/// <item><c>pictures</c>: the number of completed epochs, from 0; the sample, the filters, the maps and the worst
+/// mistakes of <see cref="TrainingLogOptions.Pictures"/>, each with a PNG file in Base64;</item>
 /// <item><c>end</c>: why the training was stopped, or null.</item>
 /// </list>
 /// <para>Each record is written when it is made. A training that is killed and resumed with
@@ -26,15 +27,21 @@ namespace ConvNet.Serialization;
 /// </remarks>
 public sealed class TrainingLog : TrainingCallback, IDisposable
 {
-    private const string Records = "log.jsonl", Table = "epochs.csv", Content = "the log";
+    /// <summary>The name of the file with the records.</summary>
+    public const string RecordsName = "log.jsonl";
+
+    private const string Table = "epochs.csv", Content = "the log";
+
+    private static readonly TimeSpan s_betweenMemory = TimeSpan.FromSeconds(1);
 
     internal static readonly string[] Columns = ["epoch", "loss", "train_accuracy", "test_accuracy", "test_loss",
         "seconds", "images_per_second"];
 
-    private readonly string _folder;
+    private readonly string? _folder;
     private readonly TrainingLogOptions _options;
     private readonly Stopwatch _clock = new();
     private FileStream? _records, _table;
+    private TimeSpan? _memoryRead;
     private bool _failed;
 
     /// <summary>Creates a log and its folder.</summary>
@@ -46,22 +53,34 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     /// <exception cref="IOException">The folder cannot be created, or has a log that is not continued.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder.</exception>
     public TrainingLog(string folder, TrainingLogOptions? options = null)
+        : this(options ?? new TrainingLogOptions())
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        (_folder, _options) = (folder, options ?? new TrainingLogOptions());
-        if (_options.NormsEvery < 1)
-            throw new ArgumentOutOfRangeException(nameof(options),
-                $"The number of steps between norms is {_options.NormsEvery}; it must be at least 1.");
+        _folder = folder;
         if (File.Exists(folder))
             throw new IOException($"{folder} is a file. Name a folder for the log.");
         Directory.CreateDirectory(folder);
-        foreach (string name in (string[])[Records, Table])
+        foreach (string name in (string[])[RecordsName, Table])
         {
             if (!_options.Continues && File.Exists(PathOf(name)))
                 throw new IOException($"{folder} contains the log of a training, {name}. Resume that training, or name "
                     + "another folder.");
             AtomicFile.Probe(PathOf(name), Content);
         }
+    }
+
+    /// <summary>Creates a log without files, whose records only go to
+    /// <see cref="TrainingLogOptions.OnRecord"/>.</summary>
+    /// <param name="options">What the log records.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The number of steps between norms is less than 1.</exception>
+    public TrainingLog(TrainingLogOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options;
+        if (options.NormsEvery < 1)
+            throw new ArgumentOutOfRangeException(nameof(options),
+                $"The number of steps between norms is {options.NormsEvery}; it must be at least 1.");
     }
 
     /// <inheritdoc/>
@@ -73,22 +92,13 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         ArgumentNullException.ThrowIfNull(trainer);
         Dispose();
         _failed = false;
+        _memoryRead = null;
         _clock.Restart();
-        Attempt(() =>
-        {
-            _records = Continue(Records, line => LogPosition.IsBefore(line, trainer.Progress));
-            _table = Continue(Table, row => LogPosition.IsRowBefore(row, trainer.Progress));
-            if (_table.Length == 0)
-                WriteLine(_table, string.Join(',', Columns));
-        });
-        Record("start", json =>
-        {
-            json.WriteString("time", DateTimeOffset.UtcNow);
-            json.WriteNumber("epoch", trainer.Progress.Position.Epoch);
-            json.WriteNumber("batch", trainer.Progress.Position.Batch);
-            json.WriteNumber("epochs", trainer.Options.Epochs);
-            json.WriteNumber("parameters", trainer.Executable.Graph.ParameterCount);
-        });
+        if (_folder is not null)
+            Attempt(() => OpenFiles(trainer.Progress));
+        Record(LogRecord.OfStart(trainer, _options.Description));
+        if (trainer.Progress.Equals(TrainingProgress.Start))
+            RecordPictures(trainer, epoch: 0);
     }
 
     /// <inheritdoc/>
@@ -96,39 +106,24 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     public override void OnStep(Trainer trainer, in StepReport step)
     {
         ArgumentNullException.ThrowIfNull(trainer);
-        StepReport report = step;
-        Record("step", json =>
-        {
-            WritePlace(json, report);
-            Write(json, "loss", report.BatchLoss);
-            Write(json, "learningRate", report.LearningRate);
-            Write(json, "accuracy", report.Accuracy);
-            Write(json, "imagesPerSecond", report.ImagesPerSecond);
-            Write(json, "seconds", _clock.Elapsed.TotalSeconds);
-        });
-        if (report.Step % _options.NormsEvery == 0)
-            RecordNorms(trainer.Executable, report);
+        Record(LogRecord.OfStep(step, _clock.Elapsed.TotalSeconds, Memory()));
+        if (step.Step % _options.NormsEvery == 0)
+            Record(LogRecord.OfNorms(trainer.Executable, step));
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentNullException"><paramref name="epoch"/> is null.</exception>
+    /// <exception cref="ArgumentNullException"><paramref name="trainer"/> or <paramref name="epoch"/> is
+    /// null.</exception>
     public override void OnEpoch(Trainer trainer, EpochReport epoch)
     {
+        ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(epoch);
-        Record("epoch", json =>
-        {
-            json.WriteNumber("epoch", epoch.Epoch);
-            Write(json, "loss", epoch.Loss);
-            Write(json, "trainAccuracy", epoch.TrainAccuracy);
-            Write(json, "testAccuracy", epoch.TestAccuracy);
-            Write(json, "testLoss", epoch.TestLoss);
-            Write(json, "seconds", epoch.Seconds);
-            Write(json, "imagesPerSecond", epoch.ImagesPerSecond);
-            WriteTest(json, epoch.Test);
-        });
-        Attempt(() => WriteLine(_table!, string.Join(',', Number(epoch.Epoch), Number(epoch.Loss),
-            Number(epoch.TrainAccuracy), Number(epoch.TestAccuracy), Number(epoch.TestLoss), Number(epoch.Seconds),
-            Number(epoch.ImagesPerSecond))));
+        Record(LogRecord.OfEpoch(epoch));
+        if (_table is not null)
+            Attempt(() => WriteLine(_table, string.Join(',', Number(epoch.Epoch), Number(epoch.Loss),
+                Number(epoch.TrainAccuracy), Number(epoch.TestAccuracy), Number(epoch.TestLoss),
+                Number(epoch.Seconds), Number(epoch.ImagesPerSecond))));
+        RecordPictures(trainer, epoch.Epoch);
     }
 
     /// <inheritdoc/>
@@ -136,7 +131,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     public override void OnEnd(Trainer trainer, TrainingResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        Record("end", json => json.WriteString("stopped", result.Stopped));
+        Record(LogRecord.OfEnd(result));
         Dispose();
     }
 
@@ -151,93 +146,37 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         (_records, _table) = (null, null);
     }
 
-    private void RecordNorms(IExecutable executable, StepReport step) => Record("norms", json =>
+    private void OpenFiles(TrainingProgress progress)
     {
-        WritePlace(json, step);
-        json.WriteStartObject("parameters");
-        foreach (Parameter parameter in executable.Graph.Parameters)
-        {
-            var values = new float[parameter.Length];
-            executable.Read(parameter, values);
-            json.WriteStartObject(parameter.Name);
-            Write(json, "weight", TensorPrimitives.Norm(values));
-            if (parameter.Trainable && executable.Spec!.KeepGradients && !executable.IsFrozen(parameter))
-            {
-                executable.ReadGradient(parameter, values);
-                Write(json, "gradient", TensorPrimitives.Norm(values));
-            }
-            json.WriteEndObject();
-        }
-        json.WriteEndObject();
-    });
-
-    private static void WriteTest(Utf8JsonWriter json, Evaluation? test)
-    {
-        json.WriteStartArray("test");
-        foreach (OutputEvaluation output in test?.Outputs ?? [])
-        {
-            json.WriteStartObject();
-            json.WriteString("output", output.Output);
-            if (output is ClassEvaluation classes)
-                WriteClasses(json, classes);
-            else if (output is ValueEvaluation values)
-            {
-                Write(json, "meanSquaredError", values.MeanSquaredError);
-                Write(json, "meanAbsoluteError", values.MeanAbsoluteError);
-            }
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        _records = Continue(RecordsName, line => LogPosition.IsBefore(line, progress), _options.OnRecord);
+        _table = Continue(Table, row => LogPosition.IsRowBefore(row, progress), null);
+        if (_table.Length == 0)
+            WriteLine(_table, string.Join(',', Columns));
     }
 
-    private static void WriteClasses(Utf8JsonWriter json, ClassEvaluation classes)
+    private void RecordPictures(Trainer trainer, int epoch)
     {
-        Write(json, "accuracy", classes.Accuracy);
-        Write(json, "top5Accuracy", classes.TopAccuracy(5));
-        Write(json, "crossEntropy", classes.CrossEntropy);
-        Write(json, "macroF1", classes.MacroF1);
-        Write(json, "meanIoU", classes.MeanIntersectionOverUnion);
-        json.WriteStartArray("confusion");
-        for (int truth = 0; truth < classes.Classes; truth++)
-        {
-            json.WriteStartArray();
-            for (int guess = 0; guess < classes.Classes; guess++)
-                json.WriteNumberValue(classes[truth, guess]);
-            json.WriteEndArray();
-        }
-        json.WriteEndArray();
+        if (_options.Pictures is { } make)
+            Record(LogRecord.OfPictures(epoch, make(trainer)));
     }
 
-    private static void WritePlace(Utf8JsonWriter json, in StepReport step)
+    // Reading it takes longer than a step of a small network.
+    private long? Memory()
     {
-        json.WriteNumber("epoch", step.Epoch);
-        json.WriteNumber("batch", step.Batch);
-        json.WriteNumber("step", step.Step);
-    }
-
-    // JSON has no NaN and no infinity; they are null, as in JavaScript.
-    private static void Write(Utf8JsonWriter json, string name, double? value)
-    {
-        if (value is { } number && double.IsFinite(number))
-            json.WriteNumber(name, number);
-        else
-            json.WriteNull(name);
+        if (_memoryRead is { } before && _clock.Elapsed - before < s_betweenMemory)
+            return null;
+        _memoryRead = _clock.Elapsed;
+        return Environment.WorkingSet;
     }
 
     private static string Number(double? value) => value?.ToString("R", CultureInfo.InvariantCulture) ?? "";
 
-    private void Record(string kind, Action<Utf8JsonWriter> write) => Attempt(() =>
+    private void Record(string line)
     {
-        using var line = new MemoryStream();
-        using (var json = new Utf8JsonWriter(line))
-        {
-            json.WriteStartObject();
-            json.WriteString("kind", kind);
-            write(json);
-            json.WriteEndObject();
-        }
-        WriteLine(_records!, Encoding.UTF8.GetString(line.GetBuffer(), 0, (int)line.Length));
-    });
+        if (_records is not null)
+            Attempt(() => WriteLine(_records, line));
+        _options.OnRecord?.Invoke(line);
+    }
 
     private void Attempt(Action write)
     {
@@ -260,7 +199,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     private static void WriteLine(FileStream file, string line) => file.Write(Encoding.UTF8.GetBytes(line + "\n"));
 
     // Opens a file after the lines of it that belong to what was done before.
-    private FileStream Continue(string name, Func<string, bool> keeps)
+    private FileStream Continue(string name, Func<string, bool> keeps, Action<string>? onKept)
     {
         string path = PathOf(name);
         if (File.Exists(path))
@@ -271,6 +210,8 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
                 foreach (string line in lines)
                     stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
             });
+            if (onKept is not null)
+                Array.ForEach(lines, onKept);
         }
         return new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
     }
@@ -282,5 +223,5 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         return text.Split('\n')[..^1];
     }
 
-    private string PathOf(string name) => Path.Combine(_folder, name);
+    private string PathOf(string name) => Path.Combine(_folder!, name);
 }

@@ -1,3 +1,5 @@
+using ConvNet.Training;
+
 namespace ConvNet.Serialization;
 
 /// <summary>What a <see cref="TrainingLog"/> records.</summary>
@@ -11,7 +13,20 @@ public sealed record TrainingLogOptions
     /// gradients need <see cref="TrainingSpec.KeepGradients"/>.</summary>
     public int? NormsEvery { get; init; }
 
-    /// <summary>Called with the error if a record cannot be written. Nothing is recorded after it, and the training
+    /// <summary>What is trained; null if the log does not say it.</summary>
+    public RunDescription? Description { get; init; }
+
+    /// <summary>Makes the pictures that are recorded before the first step and after every epoch; null for
+    /// none.</summary>
+    /// <remarks>It is called in the thread that trains, between two steps, and must not change the executable or
+    /// anything that the next step depends on.</remarks>
+    public Func<Trainer, LoggedPictures>? Pictures { get; init; }
+
+    /// <summary>Called with each record, a JSON object in one line, after it is written; before the first one, with
+    /// those of a continued log.</summary>
+    public Action<string>? OnRecord { get; init; }
+
+    /// <summary>Called with the error if a record cannot be written. No file is written after it, and the training
     /// goes on. If this is null, the error ends the training.</summary>
     public Action<Exception>? OnFailure { get; init; }
 }

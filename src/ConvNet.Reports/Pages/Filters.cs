@@ -1,3 +1,5 @@
+using ConvNet.Reports.Pictures;
+
 namespace ConvNet.Reports.Pages;
 
 /// <summary>The filters of a convolution.</summary>
@@ -20,6 +22,17 @@ public sealed record Filters(string Name, IReadOnlyList<int> Dimensions, float[]
             yield return new Filters(parameter.Name, parameter.Dimensions, network.Read(parameter),
                 readsImage && channels == 3);
         }
+    }
+
+    /// <summary>Draws the filters: in the colours that they look for, where they read colours; filters of one row and
+    /// column as a matrix; otherwise all channels of a filter one after another.</summary>
+    internal Raster Picture()
+    {
+        (int k, int c, int h, int w) = (Dimensions[0], Dimensions[1], Dimensions[2], Dimensions[3]);
+        if (ReadColours)
+            return FilterSheet.Colours(Values, k, h, w);
+        var scale = ColourScale.Diverging(Values);
+        return h * w == 1 ? MapSheet.OfMatrix(Values, k, c, scale) : MapSheet.Of(Values, k * c, h, w, scale, c);
     }
 
     /// <inheritdoc/>

@@ -73,14 +73,16 @@ public sealed record NetworkView(string Model, string Image, Shape Shape, float[
         };
     }
 
-    private static float[] Normalized(float[] pixels, Shape shape, Normalization normalization)
+    /// <summary>Returns an image as the network reads it.</summary>
+    internal static float[] Normalized(ReadOnlySpan<float> pixels, Shape shape, Normalization normalization)
     {
         var values = new float[pixels.Length];
         normalization.Apply(shape, pixels, values, new RandomSequence(seed: 0, node: 0));
         return values;
     }
 
-    private static float[] Shown(float[] pixels, Normalization normalization)
+    /// <summary>Returns an image with values from 0 to 1.</summary>
+    internal static float[] Shown(float[] pixels, Normalization normalization)
         => Array.ConvertAll(pixels, value => value / normalization.MaxValue);
 
     // A node inside an operation stands for the operation.

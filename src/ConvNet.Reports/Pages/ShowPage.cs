@@ -101,14 +101,13 @@ public static class ShowPage
         string size = $"{k} {(k == 1 ? "filter" : "filters")} of {c}×{h}×{w}. ";
         if (filters.ReadColours)
             return new Gallery(filters.Name, size + "Grey is 0.",
-                [new Tile("red, green and blue", FilterSheet.Colours(filters.Values, k, h, w))]);
-        var scale = ColourScale.Diverging(filters.Values);
+                [new Tile("red, green and blue", filters.Picture())]);
         if (h * w == 1)
             return new Gallery(filters.Name, size + "A row for each filter; blue is below 0, red is above.",
-                [new Tile("rows: filters, columns: channels", MapSheet.OfMatrix(filters.Values, k, c, scale))]);
+                [new Tile("rows: filters, columns: channels", filters.Picture())]);
         string shown = k * c > MapSheet.MostMaps ? Invariant($" The first {MapSheet.MostMaps:N0} are shown.") : "";
         return new Gallery(filters.Name, size + "Blue is below 0, red is above. The channels of a filter follow one "
-            + $"another.{shown}", [new Tile("filters", MapSheet.Of(filters.Values, k * c, h, w, scale, c))]);
+            + $"another.{shown}", [new Tile("filters", filters.Picture())]);
     }
 
     private static Gallery Maps(NetworkView view, MapsView each, bool withShifted)

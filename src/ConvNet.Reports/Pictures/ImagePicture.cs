@@ -18,14 +18,28 @@ internal static class ImagePicture
     {
         int scale = Scale(shape);
         var raster = new Raster(shape.W * scale, shape.H * scale);
-        int green = shape.C >= 3 ? shape.Area : 0, blue = 2 * green;
         for (int y = 0; y < raster.Height; y++)
         {
             for (int x = 0; x < raster.Width; x++)
-            {
-                int at = y / scale * shape.W + x / scale;
-                raster[y, x] = new Colour(Byte(pixels[at]), Byte(pixels[green + at]), Byte(pixels[blue + at]));
-            }
+                raster[y, x] = ColourOf(pixels, shape, y / scale * shape.W + x / scale);
+        }
+        return raster;
+    }
+
+    /// <summary>Draws an image in its own size or, if it is larger, reduced to single pixels out of squares of
+    /// them.</summary>
+    /// <param name="pixels">The values, C×H×W, from 0 to 1, as for
+    /// <see cref="Of(ReadOnlySpan{float}, Shape)"/>.</param>
+    /// <param name="shape">The shape C, H, W.</param>
+    /// <param name="largest">The number of rows or columns of the picture at most.</param>
+    public static Raster Small(ReadOnlySpan<float> pixels, Shape shape, int largest)
+    {
+        int reduction = (Math.Max(shape.H, shape.W) - 1) / largest + 1;
+        var raster = new Raster((shape.W - 1) / reduction + 1, (shape.H - 1) / reduction + 1);
+        for (int y = 0; y < raster.Height; y++)
+        {
+            for (int x = 0; x < raster.Width; x++)
+                raster[y, x] = ColourOf(pixels, shape, y * reduction * shape.W + x * reduction);
         }
         return raster;
     }
@@ -59,6 +73,12 @@ internal static class ImagePicture
             }
         }
         return raster;
+    }
+
+    private static Colour ColourOf(ReadOnlySpan<float> pixels, Shape shape, int at)
+    {
+        int green = shape.C >= 3 ? shape.Area : 0, blue = 2 * green;
+        return new Colour(Byte(pixels[at]), Byte(pixels[green + at]), Byte(pixels[blue + at]));
     }
 
     private static int Scale(Shape shape) => Math.Max(1, Side / Math.Max(shape.H, shape.W));

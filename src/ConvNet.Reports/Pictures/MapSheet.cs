@@ -3,10 +3,11 @@ namespace ConvNet.Reports.Pictures;
 /// <summary>Many small maps on one sheet, row by row, with a gap between them.</summary>
 internal static class MapSheet
 {
-    /// <summary>The width of a sheet in pixels, and the number of maps that it shows at most.</summary>
-    public const int MostWide = 848, MostMaps = 2048;
+    /// <summary>The width of a sheet in pixels, the number of maps that it shows, and the rows or columns of a map at
+    /// most.</summary>
+    public const int MostWide = 848, MostMaps = 2048, LargestMap = 112;
 
-    private const int Gap = 2, Readable = 40, MostScale = 12, LargestMap = 112;
+    private const int Gap = 2, Readable = 40, MostScale = 12;
 
     private static readonly Colour s_gap = new(128, 128, 128);
 
@@ -18,9 +19,11 @@ internal static class MapSheet
     /// <param name="scale">The colours.</param>
     /// <param name="columns">The number of maps in a row, if there is room for them; 1 for as many as there is room
     /// for.</param>
-    public static Raster Of(ReadOnlySpan<float> values, int maps, int h, int w, ColourScale scale, int columns = 1)
+    /// <param name="largest">The rows or columns of a map at most; larger maps are reduced.</param>
+    public static Raster Of(ReadOnlySpan<float> values, int maps, int h, int w, ColourScale scale, int columns = 1,
+        int largest = LargestMap)
     {
-        int reduction = (Math.Max(h, w) - 1) / LargestMap + 1, shown = Math.Min(maps, MostMaps);
+        int reduction = (Math.Max(h, w) - 1) / largest + 1, shown = Math.Min(maps, MostMaps);
         Cell cell = new(h, w, reduction, Math.Clamp(Readable / Math.Max(h, w), 1, MostScale));
         int room = Math.Max(1, (MostWide + Gap) / (cell.Wide + Gap));
         int across = Math.Min(shown, columns > 1 && columns <= room ? columns : room);

@@ -88,7 +88,8 @@ public sealed class TrainControlTests
         })];
         string[] kinds = [.. lines.Select(line => line.GetProperty("kind").GetString()!)];
         Assert.That(kinds.GroupBy(kind => kind).Select(group => (group.Key, group.Count())), Is.EquivalentTo(
-            ((string, int)[])[("start", 2), ("step", 24), ("norms", 6), ("epoch", 2), ("end", 1)]));
+            ((string, int)[])[("start", 2), ("step", 24), ("norms", 6), ("epoch", 2), ("pictures", 3),
+                ("end", 1)]));
         Assert.That(lines.First(line => line.GetProperty("kind").GetString() == "norms").GetProperty("parameters")
             .GetProperty("conv1.weight").GetProperty("gradient").GetDouble(), Is.Positive);
         Assert.That(File.ReadAllLines(Path.Combine(log, "epochs.csv")), Has.Length.EqualTo(3));

@@ -134,9 +134,8 @@ public sealed class UsageTests
     }
 
     [Test]
-    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "summary", "backends", "layers",
-        "doctor",
-        "gradcheck", "bench", "compare")] string verb)
+    public void EveryVerbHasHelpWithAnExampleThatParses([Values("train", "eval", "view", "summary", "backends",
+        "layers", "doctor", "gradcheck", "bench", "compare")] string verb)
     {
         CommandLine help = CommandLine.Run(verb, "--help");
         Assert.That(help.ExitCode, Is.EqualTo(ExitCode.Ok));
@@ -152,9 +151,8 @@ public sealed class UsageTests
     {
         CommandLine help = CommandLine.Run("--help");
         Assert.That(help.ExitCode, Is.EqualTo(ExitCode.Ok));
-        foreach (string verb in (string[])["train", "eval", "summary", "backends", "layers", "doctor",
-            "gradcheck", "bench",
-            "compare"])
+        foreach (string verb in (string[])["train", "eval", "view", "summary", "backends", "layers",
+            "doctor", "gradcheck", "bench", "compare"])
             Assert.That(help.Output, Does.Contain($"  {verb} ").And.Contain($"  convnet {verb}"));
     }
 }

@@ -6,6 +6,7 @@ using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Reports;
+using ConvNet.Serve;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Structure;
@@ -20,7 +21,7 @@ public sealed class RoomTests
         Project(typeof(Canary), "ConvNet.GradientCheck.Research"), Project(typeof(NativeBackend), "ConvNet.Native"),
         Project(typeof(TorchSharpBackend), "ConvNet.TorchSharp"), Project(typeof(BackendRegistry), "ConvNet.Backends"),
         Project(typeof(BenchPass), "ConvNet.Measurement"), Project(typeof(Page), "ConvNet.Reports"),
-        Project(typeof(App), "ConvNet.Cli"),
+        Project(typeof(LivePage), "ConvNet.Serve"), Project(typeof(App), "ConvNet.Cli"),
     ];
 
     [TestCaseSource(nameof(Projects))]

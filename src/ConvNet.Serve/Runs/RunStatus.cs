@@ -1,0 +1,17 @@
+namespace ConvNet.Serve.Runs;
+
+/// <summary>Where a training stands.</summary>
+public enum RunStatus
+{
+    /// <summary>No record says that it has ended. It may be running, or it was interrupted.</summary>
+    Open,
+
+    /// <summary>It has trained all of its epochs.</summary>
+    Finished,
+
+    /// <summary>It was stopped before its last epoch was complete.</summary>
+    Stopped,
+
+    /// <summary>It was interrupted, or an error ended it.</summary>
+    Interrupted,
+}
