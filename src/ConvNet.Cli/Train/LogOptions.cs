@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ConvNet.Cli.Verbs;
 using ConvNet.Serialization;
+using ConvNet.TensorBoard;
 
 namespace ConvNet.Cli.Train;
 
@@ -10,7 +11,7 @@ internal sealed class LogOptions
     // The norms of a network of many parameters take as long as a step.
     private const int ServedNorms = 50;
 
-    private readonly Option<string?> _log;
+    private readonly Option<string?> _log, _tensorBoard;
     private readonly Option<int?> _norms;
 
     /// <summary>Adds the options to a verb.</summary>
@@ -18,8 +19,10 @@ internal sealed class LogOptions
     {
         _log = verb.Optional<string>("--log", "Write every step and epoch to log.jsonl in this folder, and every epoch "
             + "to epochs.csv. A resumed training continues them.", "DIR");
+        _tensorBoard = verb.Optional<string>("--tensorboard", "Write every step and epoch to this folder as an event "
+            + "file for TensorBoard. A resumed training continues with a further file.", "DIR");
         _norms = verb.OptionalNumber("--log-norms", "Number of steps between two records of the norms of all weights "
-            + $"and gradients in the log. Default: none, or {ServedNorms} with --serve.", NumberRanges.FromOne, "N");
+            + $"and gradients in the logs. Default: none, or {ServedNorms} with --serve.", NumberRanges.FromOne, "N");
     }
 
     /// <summary>Returns the folder of the log; null if there is none.</summary>
@@ -41,14 +44,31 @@ internal sealed class LogOptions
     {
         bool isServed = options.OnRecord is not null;
         if (folder is null && !isServed)
-            return FolderOf(command) is not null || command.GetValue(_norms) is null ? null
-                : throw new ArgumentException($"{_norms.Name} is an option of {_log.Name} and --serve. Add one of "
-                    + $"them, or omit {_norms.Name}.");
+            return FolderOf(command) is not null || command.GetValue(_tensorBoard) is not null
+                || command.GetValue(_norms) is null ? null
+                : throw new ArgumentException($"{_norms.Name} is an option of {_log.Name}, {_tensorBoard.Name} and "
+                    + $"--serve. Add one of them, or omit {_norms.Name}.");
         options = options with
         {
             NormsEvery = command.GetValue(_norms) ?? (isServed ? ServedNorms : null),
-            OnFailure = error => terminal.Warn($"{error.Message} The training goes on."),
+            OnFailure = WarningOf(terminal),
         };
         return folder is null ? new TrainingLog(options) : new TrainingLog(folder, options);
     }
+
+    /// <summary>Creates the events for TensorBoard; null if there are none.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="terminal">Receives a warning if they cannot be written.</param>
+    /// <param name="continues">Whether the command may resume a training.</param>
+    /// <exception cref="IOException">The folder cannot be written, or has the events of another training.</exception>
+    public TensorBoardLog? OpenEvents(ParseResult command, Terminal terminal, bool continues)
+        => command.GetValue(_tensorBoard) is not { } folder ? null : new TensorBoardLog(folder, new TrainingLogOptions
+        {
+            Continues = continues,
+            NormsEvery = command.GetValue(_norms),
+            OnFailure = WarningOf(terminal),
+        });
+
+    private static Action<Exception> WarningOf(Terminal terminal)
+        => error => terminal.Warn($"{error.Message} The training goes on.");
 }

@@ -5,6 +5,7 @@ using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
+using ConvNet.TensorBoard;
 using ConvNet.Serve;
 using ConvNet.Training;
 using Spectre.Console;
@@ -48,6 +49,7 @@ internal sealed class TrainVerb : Verb
         "train --validation-share 0.1 --patience 5 --max-time 2h --clip-norm 1",
         "train --recipe digits.json --fast-dev-run",
         "train --log run1 --log-norms 50",
+        "train --tensorboard runs/first",
         "train --data fashion-mnist --model resnet20 --flip --tta flip",
         "train --log run1 --serve 8080",
         "train --lr-find --report rates.html")
@@ -129,6 +131,8 @@ internal sealed class TrainVerb : Verb
             Pictures = pictures.Of,
             OnRecord = page is null ? null : page.Publish,
         });
+        using TensorBoardLog? events = isTrial ? null
+            : _log.OpenEvents(command, terminal, _saving.Resumes(command));
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
@@ -148,7 +152,7 @@ internal sealed class TrainVerb : Verb
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);
         TrainingResult result = run.Train(terminal, start.Saved,
-            [.. callbacks, .. log is null ? (TrainingCallback[])[] : [log], .. saving]);
+            [.. callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]);
         run.WriteResult(terminal, result);
         Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
         if (isTrial)

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Text;
 using System.Text.Json;
 using ConvNet.Training;
@@ -49,17 +48,12 @@ internal static class LogRecord
     {
         WritePlace(json, step);
         json.WriteStartObject("parameters");
-        foreach (Parameter parameter in executable.Graph.Parameters)
+        foreach (ParameterNorms norms in ParameterNorms.Of(executable))
         {
-            var values = new float[parameter.Length];
-            executable.Read(parameter, values);
-            json.WriteStartObject(parameter.Name);
-            Write(json, "weight", TensorPrimitives.Norm(values));
-            if (parameter.Trainable && executable.Spec!.KeepGradients && !executable.IsFrozen(parameter))
-            {
-                executable.ReadGradient(parameter, values);
-                Write(json, "gradient", TensorPrimitives.Norm(values));
-            }
+            json.WriteStartObject(norms.Parameter.Name);
+            Write(json, "weight", norms.Weight);
+            if (norms.Gradient is { } gradient)
+                Write(json, "gradient", gradient);
             json.WriteEndObject();
         }
         json.WriteEndObject();
