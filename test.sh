@@ -75,6 +75,7 @@ eng/setup torch || true
 eng/setup fashion-mnist || true
 eng/setup peers || true
 eng/setup browser || true
+eng/setup onnx || true
 eng/setup pkg-config || true
 
 echo "== build"

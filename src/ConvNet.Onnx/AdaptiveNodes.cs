@@ -13,16 +13,14 @@ internal static class AdaptiveNodes
         (Shape x, Extent output) = (node.Inputs[0].Shape, pool.Output);
         if (pool.Divides(x))
         {
-            onnx.Add(node, "AveragePool", onnx.Map(node.Inputs[0]), Windows(x, output));
+            onnx.AddResult(node, "AveragePool", onnx.Map(node.Inputs[0]), pool.Kind, Windows(x, output));
             return;
         }
         float[] rows = Means(x.H, output.H), columns = Means(x.W, output.W);
         string means = onnx.AddPart(node, "means", "MatMul", [onnx.Constant(node, "rows", rows, output.H, x.H),
             .. onnx.Map(node.Inputs[0])]);
-        var transposed = new float[columns.Length];
-        for (int i = 0; i < columns.Length; i++)
-            transposed[i % x.W * output.W + i / x.W] = columns[i];
-        onnx.Add(node, "MatMul", [means, onnx.Constant(node, "columns", transposed, x.W, output.W)]);
+        onnx.Add(node, "MatMul", [means,
+            onnx.Constant(node, "columns", Transposed(columns, x.W, output.W), x.W, output.W)]);
     }
 
     /// <summary>Adds the nodes of adaptive max pooling: the maximum of each slice of rows, and then of
@@ -33,7 +31,7 @@ internal static class AdaptiveNodes
         (Shape x, Extent output) = (node.Inputs[0].Shape, pool.Output);
         if (pool.Divides(x))
         {
-            onnx.Add(node, "MaxPool", onnx.Map(node.Inputs[0]), Windows(x, output));
+            onnx.AddResult(node, "MaxPool", onnx.Map(node.Inputs[0]), pool.Kind, Windows(x, output));
             return;
         }
         string[] rows = Maxima(onnx, node, onnx.Map(node.Inputs[0])[0], Rows, x.H, output.H);
@@ -60,7 +58,8 @@ internal static class AdaptiveNodes
         return names;
     }
 
-    private static float[] Means(int inputs, int outputs)
+    /// <summary>Returns the weights of the inputs (columns) in the means (rows).</summary>
+    public static float[] Means(int inputs, int outputs)
     {
         var weights = new float[outputs * inputs];
         for (int o = 0; o < outputs; o++)
@@ -69,6 +68,15 @@ internal static class AdaptiveNodes
             weights.AsSpan(o * inputs + start, end - start).Fill(1f / (end - start));
         }
         return weights;
+    }
+
+    /// <summary>Returns the weights of the means (columns) by inputs (rows).</summary>
+    public static float[] Transposed(float[] means, int inputs, int outputs)
+    {
+        var transposed = new float[means.Length];
+        for (int i = 0; i < means.Length; i++)
+            transposed[i % inputs * outputs + i / inputs] = means[i];
+        return transposed;
     }
 
     private static AttributeProto[] Windows(Shape x, Extent output) =>

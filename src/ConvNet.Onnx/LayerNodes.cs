@@ -37,6 +37,7 @@ internal static class LayerNodes
                 break;
             case Clip clip:
                 AddClip(onnx, node, clip.Min, clip.Max);
+                onnx.Note(clip.Kind);
                 break;
             case ChannelShuffle shuffle:
                 AddReordered(onnx, node, shuffle);
@@ -53,8 +54,8 @@ internal static class LayerNodes
                     OnnxAttribute.Of("group", conv.Groups),
                     OnnxAttribute.Of("output_padding", conv.OutputPadding.H, conv.OutputPadding.W)]);
                 break;
-            case RandomDrop:
-                onnx.Add(node, "Identity", OnnxGraph.Value(node.Inputs[0]));
+            case RandomDrop drop:
+                DropoutNodes.Add(onnx, node, drop);
                 break;
             case Elu elu:
                 onnx.Add(node, "Elu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", elu.Alpha));
@@ -80,7 +81,8 @@ internal static class LayerNodes
                 break;
             case InstanceNorm2d norm:
                 onnx.AddResult(node, "InstanceNormalization", [.. onnx.Map(node.Inputs[0]),
-                    .. ScaleAndShift(onnx, node, node.Shape.C)], attributes: OnnxAttribute.Of("epsilon", norm.Epsilon));
+                    .. ScaleAndShift(onnx, node, node.Shape.C)], NoteOf(node),
+                    OnnxAttribute.Of("epsilon", norm.Epsilon));
                 break;
             case LayerNorm norm:
                 AddLayerNorm(onnx, node, norm);
@@ -120,6 +122,7 @@ internal static class LayerNodes
             case Permute permute:
                 onnx.Add(node, "Transpose", onnx.Map(node.Inputs[0]), OnnxAttribute.Of("perm",
                     [0, .. permute.Dimensions(node.Inputs[0].Shape).Order.Select(dimension => dimension + 1)]));
+                onnx.Note(permute.Kind);
                 break;
             case PixelShuffle shuffle:
                 onnx.Add(node, "DepthToSpace", onnx.Map(node.Inputs[0]), OnnxAttribute.Of("mode", "CRD"),
@@ -207,7 +210,8 @@ internal static class LayerNodes
         string Statistic(ParameterRole role) => node.Parameters.Single(parameter => parameter.Role == role).Name;
         onnx.AddResult(node, "BatchNormalization", [.. OnnxGraph.Value(node.Inputs[0]),
             .. ScaleAndShift(onnx, node, node.Shape.C), Statistic(ParameterRole.RunningMean),
-            Statistic(ParameterRole.RunningVariance)], attributes: OnnxAttribute.Of("epsilon", norm.Epsilon));
+            Statistic(ParameterRole.RunningVariance)], NoteOf(node), [OnnxAttribute.Of("epsilon", norm.Epsilon),
+            .. norm.Momentum is { } momentum ? [OnnxAttribute.Of("momentum", 1 - momentum)] : (AttributeProto[])[]]);
     }
 
     // A sample is normalised over all axes but the first; the channels of a pixel must be the last axis.
@@ -217,20 +221,21 @@ internal static class LayerNodes
         if (node.Shape.IsVector)
         {
             onnx.AddResult(node, "LayerNormalization", [.. onnx.Vector(node.Inputs[0]),
-                .. ScaleAndShift(onnx, node, node.Shape.C)], attributes: [OnnxAttribute.Of("axis", 1), epsilon]);
+                .. ScaleAndShift(onnx, node, node.Shape.C)], NoteOf(node), OnnxAttribute.Of("axis", 1), epsilon);
             return;
         }
         if (norm.Over == LayerNormAxes.Sample)
         {
             onnx.AddResult(node, "LayerNormalization", [.. onnx.Map(node.Inputs[0]),
-                .. ScaleAndShift(onnx, node, node.Shape.C, node.Shape.H, node.Shape.W)],
-                attributes: [OnnxAttribute.Of("axis", 1), epsilon]);
+                .. ScaleAndShift(onnx, node, node.Shape.C, node.Shape.H, node.Shape.W)], NoteOf(node),
+                OnnxAttribute.Of("axis", 1), epsilon);
             return;
         }
         string pixels = onnx.AddPart(node, "pixels", "Transpose", onnx.Map(node.Inputs[0]),
             [OnnxAttribute.Of("perm", 0, 2, 3, 1)]);
         string normal = onnx.AddPart(node, "normal", "LayerNormalization",
             [pixels, .. ScaleAndShift(onnx, node, node.Shape.C)], [OnnxAttribute.Of("axis", -1), epsilon]);
+        onnx.Note(NoteOf(node));
         onnx.AddResult(node, "Transpose", [normal], attributes: OnnxAttribute.Of("perm", 0, 3, 1, 2));
     }
 
@@ -272,11 +277,16 @@ internal static class LayerNodes
             onnx.AddPart(node, "power", "Pow", sum, onnx.Constant(node, "beta", norm.Beta))]);
     }
 
+    private static string NoteOf(Node norm) => string.Join(' ', (string[])[
+        .. norm.Parameters.Any(parameter => parameter.Trainable) ? (string[])[] : [NormalizationImports.NotAffine],
+        .. norm.Layer is BatchNorm2d { Momentum: null } ? (string[])[NormalizationImports.Cumulative] : []]);
+
     // The parameters of a normalisation, or ones and zeros if it has none.
     private static string[] ScaleAndShift(OnnxGraph onnx, Node node, params int[] sizes)
         => node.Parameters.Any(parameter => parameter.Trainable)
             ? [node.Parameters[0].Name, node.Parameters[1].Name]
             : [onnx.Constant(node, "ones", 1, sizes), onnx.Constant(node, "zeros", 0, sizes)];
+
     // ONNX Runtime pads by less than the kernel. What a dilated window needs more is padded before.
     private static void AddMaxima(OnnxGraph onnx, Node node, Window window)
     {
@@ -339,6 +349,9 @@ internal static class LayerNodes
             OnnxAttribute.Of("mode", bilinear ? "linear" : "nearest"), OnnxAttribute.Of("nearest_mode", "floor"),
             OnnxAttribute.Of("coordinate_transformation_mode",
                 !bilinear ? "asymmetric" : layer.AlignCorners ? "align_corners" : "half_pixel")]);
+        // ONNX does not say that the size of the output is whole.
+        if (layer.AlignCorners)
+            onnx.Note(layer.Kind);
 
         // The number of samples is known when the model runs.
         string Sizes()

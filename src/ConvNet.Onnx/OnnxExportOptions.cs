@@ -9,6 +9,9 @@ public sealed record OnnxExportOptions
     /// <summary>The range of <see cref="OperatorSet"/>.</summary>
     public const int OldestOperatorSet = 17, NewestOperatorSet = 24;
 
+    // The key of the metadata.
+    internal const string Classes = "classes";
+
     /// <summary>The version of the operators of domain <c>ai.onnx</c>, from 17 to 24. By default 20, which ONNX Runtime
     /// 1.17 and later read, and which has an operator for every activation of this library.</summary>
     public int OperatorSet { get; init; } = 20;
@@ -27,7 +30,7 @@ public sealed record OnnxExportOptions
 
     /// <summary>The metadata of the model: <c>classes</c> is a JSON array of names.</summary>
     internal IEnumerable<(string Key, string Text)> Metadata => ClassNames.Count == 0 ? []
-        : [("classes", JsonSerializer.Serialize(ClassNames, OnnxJson.Default.IReadOnlyListString))];
+        : [(Classes, JsonSerializer.Serialize(ClassNames, OnnxJson.Default.IReadOnlyListString))];
 
     /// <summary>Throws unless the options are valid.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The operator set is out of range.</exception>

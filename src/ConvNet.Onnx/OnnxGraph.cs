@@ -111,6 +111,22 @@ internal sealed class OnnxGraph
         => AddResult(node, type, [.. inputs, .. node.Parameters.Select(parameter => parameter.Name)],
             attributes: attributes);
 
+    /// <summary>Adds the node that computes the output of a layer from no other values than those given, with a note
+    /// for the import.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of all inputs.</param>
+    /// <param name="note">What the operator does not say about the layer.</param>
+    /// <param name="attributes">The attributes of the operator.</param>
+    public void AddResult(Node node, string type, string[] inputs, string note, params AttributeProto[] attributes)
+    {
+        AddResult(node, type, inputs, attributes: attributes);
+        Note(note);
+    }
+
+    /// <summary>Notes at the last node what its operator does not say about the layer.</summary>
+    public void Note(string note) => Proto.Node[^1].DocString = note;
+
     /// <summary>Adds the node that computes the output of a layer from no other values than those given.</summary>
     /// <param name="node">The node of the layer.</param>
     /// <param name="type">The name of the operator.</param>

@@ -15,6 +15,7 @@ internal static class UsageError
         // The error of an option is more specific than the unmatched words that it causes.
         ParseError? error = command.Errors.FirstOrDefault(each
             => each.SymbolResult is OptionResult { IdentifierTokenCount: > 0 });
+        error ??= command.Errors.FirstOrDefault(each => each.SymbolResult is ArgumentResult { Tokens.Count: > 0 });
         if (error is null && command.UnmatchedTokens is [var word, ..])
             return Unmatched(of, word);
         error ??= command.Errors[0];
@@ -44,7 +45,8 @@ internal static class UsageError
         if (word.StartsWith('-'))
             return NoOption(of, word);
         if (of is Verb)
-            return $"{of.Name} takes no arguments, and {quoted} does not belong to an option.";
+            return $"{of.Name} takes no {(of.Arguments.Count == 0 ? "" : "more ")}arguments, and {quoted} does not "
+                + "belong to an option.";
         IEnumerable<string> verbs = of.Subcommands.Where(verb => !verb.Hidden).Select(verb => verb.Name);
         return $"There is no verb {quoted}. Use one of {string.Join(", ", verbs)}.{NearMisses.Question(word, verbs)}";
     }

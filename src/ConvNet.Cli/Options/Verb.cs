@@ -141,6 +141,21 @@ internal abstract class Verb : Command
         return option;
     }
 
+    /// <summary>Adds an argument without an option, which names a file or a folder to read.</summary>
+    protected Argument<string> FileArgument(string name, string description)
+    {
+        var argument = new Argument<string>(name) { Description = description };
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var word }] && word.StartsWith("--", StringComparison.Ordinal))
+                result.AddError(UsageError.NoOption(this, word));
+            else if (result.Tokens is [{ Value: var text }] && text.Trim().Length == 0)
+                result.AddError($"The value \"{text}\" of {name} is empty.");
+        });
+        Add(argument);
+        return argument;
+    }
+
     /// <summary>Adds an option that names a file to update.</summary>
     public Option<string?> Updated(string name, string description)
     {

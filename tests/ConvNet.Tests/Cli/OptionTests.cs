@@ -16,6 +16,8 @@ public sealed class OptionTests
         ["compare"] = ["--model", "digits"],
         ["bench"] = ["--model", "digits"],
         ["view"] = ["run1"],
+        ["import"] = ["x.onnx"],
+        ["onnx-conformance"] = ["cases"],
     };
 
     // What an option does without a value.

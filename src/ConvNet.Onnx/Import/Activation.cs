@@ -1,0 +1,60 @@
+namespace ConvNet.Onnx;
+
+/// <summary>A value that depends on the inputs: the output of a node, seen as an ONNX tensor.</summary>
+/// <remarks>
+/// The values of the node, in their order, are a tensor of the sizes <see cref="Stored"/>; the ONNX tensor has its
+/// dimensions in another <see cref="Order"/>. Reordered dimensions become a layer only where one is needed, so that
+/// models whose channels are last become layers of maps.
+/// </remarks>
+/// <param name="Node">The node.</param>
+/// <param name="Stored">The sizes of the dimensions as the node stores them; the first is the number of
+/// samples.</param>
+/// <param name="Order">The stored dimension that each dimension of the ONNX tensor is.</param>
+/// <param name="Name">The name that a layer that restores the order gets.</param>
+internal sealed record Activation(Node Node, long[] Stored, int[] Order, string Name)
+{
+    /// <summary>Creates a value whose dimensions are in the order in which they are stored.</summary>
+    public static Activation Of(Node node, params long[] sizes)
+        => new(node, sizes, [.. Enumerable.Range(0, sizes.Length)], node.Name);
+
+    /// <summary>The sizes of the ONNX tensor.</summary>
+    public long[] Sizes => [.. Order.Select(dimension => Stored[dimension])];
+
+    /// <summary>The number of dimensions.</summary>
+    public int Rank => Order.Length;
+
+    /// <summary>Whether the dimensions are in the order in which they are stored.</summary>
+    public bool IsPlain => Order.Index().All(each => each.Item == each.Index);
+
+    /// <summary>The same view of another node with values of the same sizes.</summary>
+    public Activation With(Node node) => this with { Node = node, Name = node.Name };
+
+    /// <summary>The same view of another node with values of other sizes.</summary>
+    public Activation With(Node node, long[] stored) => new(node, stored, Order, node.Name);
+
+    /// <summary>The value with its dimensions in another order.</summary>
+    public Activation Transposed(int[] order, string name)
+    {
+        Activation moved = this with { Order = [.. order.Select(dimension => Order[dimension])], Name = name };
+        // More dimensions than those of a map are a shuffle, even of a single pixel.
+        return Rank <= 4 ? moved.Simplified() : moved;
+    }
+
+    /// <summary>The value with another view of the dimensions; if only dimensions of size 1 move, they do
+    /// not.</summary>
+    public Activation Simplified()
+    {
+        int[] moved = [.. Order.Where(dimension => Stored[dimension] != 1)];
+        return moved.Zip(moved.Skip(1)).All(pair => pair.First < pair.Second)
+            ? this with { Stored = Sizes, Order = [.. Enumerable.Range(0, Rank)] } : this;
+    }
+
+    /// <summary>Returns a dimension counted from the front.</summary>
+    /// <exception cref="InvalidDataException">There is no such dimension.</exception>
+    public int Dimension(long axis, int rank = -1)
+    {
+        int of = rank < 0 ? Rank : rank;
+        return axis >= -of && axis < of ? (int)(axis < 0 ? axis + of : axis)
+            : throw new InvalidDataException($"axis {axis} does not exist in a tensor of {of} dimensions.");
+    }
+}

@@ -1,0 +1,67 @@
+using ConvNet.Data;
+using ConvNet.Serialization;
+
+namespace ConvNet.Onnx;
+
+/// <summary>A network that was imported from an ONNX file: the graph and the values of its parameters.</summary>
+public sealed class ImportedModel
+{
+    private readonly IReadOnlyDictionary<Parameter, float[]> _values;
+
+    internal ImportedModel(ImportContext context, Normalization? normalization, IReadOnlyList<string> classNames,
+        IReadOnlyList<string> outputs)
+    {
+        (Graph, _values, Normalization, ClassNames) = (context.Graph, context.Values, normalization, classNames);
+        Constants = context.Fixed;
+        OutputSizes = [.. outputs.Zip(context.OutputSizes)];
+    }
+
+    /// <summary>The graph. Inputs and outputs have the names of the file.</summary>
+    public Graph Graph { get; }
+
+    /// <summary>The normalisation of pixels, if the file begins with one; the graph then reads normalised
+    /// values.</summary>
+    public Normalization? Normalization { get; }
+
+    /// <summary>The names of the classes, if the metadata of the file has them.</summary>
+    public IReadOnlyList<string> ClassNames { get; }
+
+    /// <summary>The names of parameters that stand for constants of a formula, such as a factor of 2. Freeze them to
+    /// train the others alone.</summary>
+    public IReadOnlyList<string> Constants { get; }
+
+    /// <summary>The outputs with their sizes in the file; the first is the number of samples.</summary>
+    internal IReadOnlyList<(string Name, long[] Sizes)> OutputSizes { get; }
+
+    /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
+    public float[] ValuesOf(Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        // Only the number of batches that statistics were averaged over is not in the file.
+        return _values.GetValueOrDefault(parameter) ?? new float[parameter.Length];
+    }
+
+    /// <summary>Writes the parameters to an executable of <see cref="Graph"/>.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
+    public void CopyTo(IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        foreach (Parameter parameter in Graph.Parameters)
+            executable.Write(parameter, ValuesOf(parameter));
+    }
+
+    /// <summary>Saves the network as a model of this library.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
+    public void Save(string path)
+    {
+        using var backend = new ManagedBackend();
+        using IExecutable executable = backend.CompileInference(Graph, 1);
+        CopyTo(executable);
+        SavedModel.Save(path, executable, Normalization);
+    }
+}

@@ -1,0 +1,138 @@
+namespace ConvNet.Onnx;
+
+/// <summary>The import of convolutions and products with matrices of weights.</summary>
+internal static class ConvolutionImports
+{
+    /// <summary>Conv: a <see cref="Conv2d"/>.</summary>
+    public static void Conv(ImportContext c, OnnxNode node)
+    {
+        (Activation x, Node map, OnnxTensor w) = Operands(c, node);
+        Window window = Spatial.Of(node, x.Sizes, w.Sizes[2..]).Window;
+        int groups = Groups(node);
+        if (w.Sizes[1] * groups != x.Sizes[1])
+            throw new InvalidDataException($"{node.Place}: its weights are {string.Join('×', w.Sizes)} for {groups} "
+                + $"groups, but the input has {x.Sizes[1]} channels.");
+        float[]? bias = c.Optional(node, 2)?.ToReals();
+        Finish(c, node, x, c.Add(node, new Conv2d((int)w.Sizes[0], window.Kernel, window.Stride, window.Padding,
+            window.Dilation, groups, bias is not null, window.Rounding), map), w.ToReals(), bias);
+    }
+
+    /// <summary>ConvTranspose: a <see cref="ConvTranspose2d"/>.</summary>
+    public static void Transposed(ImportContext c, OnnxNode node)
+    {
+        (Activation x, Node map, OnnxTensor w) = Operands(c, node);
+        Spatial spatial = Spatial.Transposed(node, x.Sizes, w.Sizes[2..]);
+        Window window = spatial.Window;
+        int groups = Groups(node);
+        if (w.Sizes[0] != x.Sizes[1])
+            throw new InvalidDataException($"{node.Place}: its weights are {string.Join('×', w.Sizes)}, but the input "
+                + $"has {x.Sizes[1]} channels.");
+        float[]? bias = c.Optional(node, 2)?.ToReals();
+        Finish(c, node, x, c.Add(node, new ConvTranspose2d(checked((int)(w.Sizes[1] * groups)), window.Kernel,
+            window.Stride, window.Padding, spatial.OutputPadding, window.Dilation, groups, bias is not null), map),
+            w.ToReals(), bias);
+    }
+
+    /// <summary>Gemm with constant weights: a <see cref="Linear"/>.</summary>
+    public static void Gemm(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Input(node);
+        OnnxTensor w = c.Constant(node, 1);
+        if (node.Whole("transA") != 0)
+            throw new UnsupportedNodeException("transA transposes the samples");
+        if (x.Rank != 2 || w.Sizes.Length != 2)
+            throw new InvalidDataException($"{node.Place} multiplies tensors of {x.Rank} and {w.Sizes.Length} "
+                + "dimensions.");
+        float[] weights = node.Whole("transB") != 0 ? w.ToReals() : Transposed(w);
+        int outputs = (int)w.Sizes[node.Whole("transB") != 0 ? 0 : 1];
+        if (node.Real("alpha", 1) is not 1 and var alpha)
+            weights = Array.ConvertAll(weights, value => alpha * value);
+        AddLinear(c, node, x, outputs, weights, c.Optional(node, 2), node.Real("beta", 1));
+    }
+
+    /// <summary>MatMul with constant weights: a <see cref="Linear"/>, or a convolution of every pixel. A third input is
+    /// a bias.</summary>
+    public static void MatMul(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Input(node);
+        OnnxTensor w = c.Constant(node, 1);
+        if (w.Sizes.Length != 2)
+            throw new UnsupportedNodeException($"its constant is a tensor of {w.Sizes.Length} dimensions");
+        if (x.Rank == 2)
+        {
+            AddLinear(c, node, x, (int)w.Sizes[1], Transposed(w), c.Optional(node, 2), 1);
+            return;
+        }
+        x = c.WithChannels(x, x.Rank - 1);
+        if (x.Stored[1] != w.Sizes[0])
+            throw new InvalidDataException($"{node.Place}: its weights are {string.Join('×', w.Sizes)}, but the input "
+                + $"has {x.Stored[1]} values.");
+        float[]? bias = c.Optional(node, 2) is { } given ? Repeated(given, (int)w.Sizes[1], 1) : null;
+        Node conv = c.Add(node, new Conv2d((int)w.Sizes[1], 1, bias: bias is not null), c.Stored(x));
+        Write(c, conv, Transposed(w), bias);
+        c.Set(node, x.With(conv, [x.Stored[0], w.Sizes[1], .. x.Stored[2..]]));
+    }
+
+    private static (Activation X, Node Map, OnnxTensor Weights) Operands(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Plain(c.Input(node));
+        OnnxTensor w = c.Constant(node, 1);
+        if (w.Sizes.Length != x.Rank)
+            throw new InvalidDataException($"{node.Place}: its weights have {w.Sizes.Length} dimensions, but the input "
+                + $"has {x.Rank}.");
+        return x.Rank is 3 or 4 ? (x, c.Stored(x), w)
+            : throw new UnsupportedNodeException($"it works on a tensor of {x.Rank} dimensions; maps have 4");
+    }
+
+    private static int Groups(OnnxNode node) => node.Whole("group", 1) is >= 1 and <= int.MaxValue and var groups
+        ? (int)groups : throw new InvalidDataException($"{node.Place} has {node.Whole("group")} groups.");
+
+    private static void Finish(ImportContext c, OnnxNode node, Activation x, Node conv, float[] weights, float[]? bias)
+    {
+        Write(c, conv, weights, bias);
+        Shape y = conv.Shape;
+        c.Set(node, Activation.Of(conv, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+    }
+
+    private static void AddLinear(ImportContext c, OnnxNode node, Activation x, int outputs, float[] weights,
+        OnnxTensor? bias, float beta)
+    {
+        if ((long)outputs * x.Sizes[1] != weights.Length)
+            throw new InvalidDataException($"{node.Place}: its input has {x.Sizes[1]} values, but its weights are "
+                + $"for {weights.Length / Math.Max(1, outputs)}.");
+        Node linear = c.Add(node, new Linear(outputs, bias is not null), c.Map(x));
+        Write(c, linear, weights, bias is null ? null : Repeated(bias, outputs, beta));
+        c.Set(node, Activation.Of(linear, x.Sizes[0], outputs));
+    }
+
+    private static void Write(ImportContext c, Node node, float[] weights, float[]? bias)
+    {
+        c.Write(node, ParameterRole.Weight, weights);
+        if (bias is not null)
+            c.Write(node, ParameterRole.Bias, bias);
+    }
+
+    // A bias may be one value for all outputs, and may be scaled.
+    private static float[] Repeated(OnnxTensor bias, int outputs, float factor)
+    {
+        if (bias.Length != 1 && (bias.Length != outputs || bias.Sizes[^1] != outputs))
+            throw new UnsupportedNodeException($"it adds {string.Join('×', bias.Sizes)} values to {outputs}");
+        float[] values = bias.ToReals();
+        if (values.Length == outputs && factor == 1)
+            return values;
+        return [.. Enumerable.Range(0, outputs).Select(i => factor * values[values.Length == 1 ? 0 : i])];
+    }
+
+    private static float[] Transposed(OnnxTensor matrix)
+    {
+        (int rows, int columns) = ((int)matrix.Sizes[0], (int)matrix.Sizes[1]);
+        float[] from = matrix.ToReals();
+        var to = new float[from.Length];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+                to[column * rows + row] = from[row * columns + column];
+        }
+        return to;
+    }
+}

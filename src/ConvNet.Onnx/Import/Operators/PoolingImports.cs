@@ -1,0 +1,93 @@
+namespace ConvNet.Onnx;
+
+/// <summary>The import of pooling.</summary>
+internal static class PoolingImports
+{
+    /// <summary>MaxPool: a <see cref="MaxPool2d"/>.</summary>
+    public static void Max(ImportContext c, OnnxNode node)
+    {
+        if (node.Outputs.Count > 1 && node.Outputs[1].Length > 0)
+            throw new UnsupportedNodeException("its second output, the positions of the maxima, is used");
+        Activation x = c.Plain(c.Input(node));
+        Window window = Spatial.Of(node, x.Sizes).Window;
+        Finish(c, node, x, node.Note == AdaptiveMaxPool2d.Declared.Kind ? new AdaptiveMaxPool2d(Whole(x, window))
+            : new MaxPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding, window.Dilation));
+    }
+
+    /// <summary>AveragePool: an <see cref="AvgPool2d"/>.</summary>
+    public static void Average(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Plain(c.Input(node));
+        Window window = Spatial.Of(node, x.Sizes).Window;
+        if (window.Dilation != 1)
+            throw new UnsupportedNodeException($"its window has a dilation of {window.Dilation}");
+        bool counts = node.Whole("count_include_pad") != 0;
+        if (node.Note == AdaptiveAvgPool2d.Declared.Kind)
+        {
+            Finish(c, node, x, new AdaptiveAvgPool2d(Whole(x, window)));
+            return;
+        }
+        Node map = c.Stored(x);
+        // Padding that counts may be wider than half the window.
+        if (counts && !window.PadsAtMostHalf && window.Rounding != Rounding.Ceiling)
+        {
+            map = c.AddPart(node, "padded", new Pad2d(window.Padding), map);
+            window = window with { Padding = 0 };
+        }
+        Finish(c, node, x, new AvgPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding, counts), map);
+    }
+
+    /// <summary>GlobalAveragePool: a <see cref="GlobalAvgPool2d"/>.</summary>
+    public static void GlobalAverage(ImportContext c, OnnxNode node) => Global(c, node, new GlobalAvgPool2d());
+
+    /// <summary>GlobalMaxPool: a <see cref="GlobalMaxPool2d"/>.</summary>
+    public static void GlobalMax(ImportContext c, OnnxNode node) => Global(c, node, new GlobalMaxPool2d());
+
+    /// <summary>Products with the matrices of the means: an <see cref="AdaptiveAvgPool2d"/>.</summary>
+    public static void AdaptiveAverage(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Plain(c.Input(node));
+        (OnnxTensor rows, OnnxTensor columns) = (c.Constant(node, 1), c.Constant(node, 2));
+        if (x.Rank != 4 || rows.Sizes[1] != x.Sizes[2] || columns.Sizes[0] != x.Sizes[3])
+            throw new InvalidDataException($"{node.Place}: the sizes of its matrices do not fit the map.");
+        Extent output = ((int)rows.Sizes[0], (int)columns.Sizes[1]);
+        if (!rows.ToReals().SequenceEqual(AdaptiveNodes.Means((int)x.Sizes[2], output.H))
+            || !columns.ToReals().SequenceEqual(AdaptiveNodes.Transposed(
+                AdaptiveNodes.Means((int)x.Sizes[3], output.W), (int)x.Sizes[3], output.W)))
+            throw new UnsupportedNodeException("it multiplies the rows and columns of maps by matrices that are not "
+                + "those of adaptive pooling");
+        Finish(c, node, x, new AdaptiveAvgPool2d(output));
+    }
+
+    /// <summary>The maxima of slices: an <see cref="AdaptiveMaxPool2d"/>.</summary>
+    public static void AdaptiveMax(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Plain(c.Input(node));
+        long[] rows = node.Wholes("rows")!, columns = node.Wholes("columns")!;
+        if (x.Rank != 4 || !AreBins(rows, x.Sizes[2]) || !AreBins(columns, x.Sizes[3]))
+            throw new UnsupportedNodeException("it joins maxima of slices that are not those of adaptive pooling");
+        Finish(c, node, x, new AdaptiveMaxPool2d((rows.Length / 2, columns.Length / 2)));
+    }
+
+    private static bool AreBins(long[] bins, long inputs) => Enumerable.Range(0, bins.Length / 2)
+        .All(o => AdaptivePool2d.Bin(o, (int)inputs, bins.Length / 2) == (bins[2 * o], bins[2 * o + 1]));
+
+    private static Extent Whole(Activation x, Window window)
+        => ((int)x.Sizes[2] / window.Kernel.H, (int)x.Sizes[3] / window.Kernel.W);
+
+    private static void Global(ImportContext c, OnnxNode node, Layer layer)
+    {
+        Activation x = c.Plain(c.Input(node));
+        if (x.Rank is not 3 and not 4)
+            throw new UnsupportedNodeException($"it works on a tensor of {x.Rank} dimensions; maps have 4");
+        c.Set(node, Activation.Of(c.Add(node, layer, c.Stored(x)), [.. x.Sizes[..2],
+            .. Enumerable.Repeat(1L, x.Rank - 2)]));
+    }
+
+    private static void Finish(ImportContext c, OnnxNode node, Activation x, Layer layer, Node? map = null)
+    {
+        Node pool = c.Add(node, layer, map ?? c.Stored(x));
+        Shape y = pool.Shape;
+        c.Set(node, Activation.Of(pool, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+    }
+}

@@ -1,0 +1,70 @@
+namespace ConvNet.Onnx;
+
+/// <summary>The import of reductions: pooling over whole dimensions.</summary>
+internal static class ReductionImports
+{
+    private const int FirstWithInput = 13, FirstWithInputOfAll = 18;
+
+    /// <summary>ReduceMean: the mean of each map, or average pooling.</summary>
+    public static void Mean(ImportContext c, OnnxNode node) => Reduce(c, node, FirstWithInputOfAll,
+        (kernel, whole) => whole ? new GlobalAvgPool2d() : new AvgPool2d(kernel));
+
+    /// <summary>ReduceSum: average pooling with a divisor of 1.</summary>
+    public static void Sum(ImportContext c, OnnxNode node) => Reduce(c, node, FirstWithInput,
+        (kernel, _) => new AvgPool2d(kernel, divisorOverride: 1));
+
+    /// <summary>ReduceMax: the largest value of each map, or max pooling.</summary>
+    public static void Max(ImportContext c, OnnxNode node) => Reduce(c, node, FirstWithInputOfAll,
+        (kernel, whole) => whole ? new GlobalMaxPool2d() : new MaxPool2d(kernel));
+
+    private static void Reduce(ImportContext c, OnnxNode node, int firstWithInput, Func<Extent, bool, Layer> layerOf)
+    {
+        Activation x = c.Input(node);
+        long[]? axes = node.Version >= firstWithInput ? c.Optional(node, 1)?.ToWholes() : node.Wholes("axes");
+        if (axes is not { Length: > 0 })
+        {
+            if (node.Whole("noop_with_empty_axes") != 0)
+            {
+                c.Set(node, x);
+                return;
+            }
+            throw new UnsupportedNodeException("it reduces over the samples too");
+        }
+        var reduced = axes.Select(axis => x.Dimension(axis)).ToHashSet();
+        if (reduced.Contains(0))
+            throw new UnsupportedNodeException("it reduces over the samples");
+        bool keeps = node.Whole("keepdims", 1) != 0;
+        // The dimensions of the map that are reduced.
+        var stored = reduced.Select(dimension => x.Order[dimension]).ToHashSet();
+        if (x.Rank <= 4 && !stored.Contains(1))
+        {
+            Node map = c.Stored(x);
+            Extent kernel = (stored.Contains(2) ? map.Shape.H : 1, stored.Contains(3) ? map.Shape.W : 1);
+            bool whole = kernel == (map.Shape.H, map.Shape.W);
+            Node pooled = c.Add(node, layerOf(kernel, whole), map);
+            Set(c, node, x.With(pooled, [.. x.Stored.Select((size, i) => stored.Contains(i) ? 1 : size)]), reduced,
+                keeps);
+            return;
+        }
+        ReduceMoved(c, node, x, reduced, keeps, layerOf);
+    }
+
+    // The dimensions that are reduced become the rows of maps.
+    private static void ReduceMoved(ImportContext c, OnnxNode node, Activation x, HashSet<int> reduced, bool keeps,
+        Func<Extent, bool, Layer> layerOf)
+    {
+        int[] kept = [.. Enumerable.Range(1, x.Rank - 1).Where(d => !reduced.Contains(d))],
+            order = [0, .. kept, .. reduced.Order()];
+        long[] sizes = x.Sizes;
+        Activation moved = c.Plain(x.Transposed(order, $"{c.NameOf(node)}.moved"));
+        long channels = kept.Aggregate(1L, (product, d) => product * sizes[d]),
+            rows = reduced.Aggregate(1L, (product, d) => product * sizes[d]);
+        Node map = c.Stored(Activation.Of(moved.Node, sizes[0], channels, rows));
+        Node pooled = c.Add(node, layerOf((map.Shape.H, 1), true), map);
+        Set(c, node, Activation.Of(pooled, [.. sizes.Select((size, d) => reduced.Contains(d) ? 1 : size)]), reduced,
+            keeps);
+    }
+
+    private static void Set(ImportContext c, OnnxNode node, Activation value, HashSet<int> reduced, bool keeps)
+        => c.Set(node, keeps ? value.Simplified() : ShapeImports.Without(value, reduced));
+}

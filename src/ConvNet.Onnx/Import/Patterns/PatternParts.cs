@@ -1,0 +1,68 @@
+using Onnx;
+
+namespace ConvNet.Onnx;
+
+/// <summary>What patterns are made of.</summary>
+internal static class PatternParts
+{
+    private const int MostFactors = 8;
+
+    /// <summary>Creates the node that stands for a pattern.</summary>
+    public static OnnxNode Composed(this OnnxNode last, string type, string[] inputs, string note = "",
+        params AttributeProto[] attributes) => last with
+        {
+            Domain = OnnxNode.Composed,
+            Operator = type,
+            Inputs = inputs,
+            Attributes = attributes.ToDictionary(attribute => attribute.Name),
+            Note = note,
+        };
+
+    /// <summary>Returns the value of a constant with one element; null for any other value.</summary>
+    public static double? Scalar(this OnnxProgram program, string value)
+        => program.Constants.GetValueOrDefault(value) is { Length: 1 } constant ? constant.At(0) : null;
+
+    /// <summary>Whether two numbers are equal but for the rounding of constants.</summary>
+    public static bool IsNear(this double a, double b) => Math.Abs(a - b) <= 1e-3 * Math.Abs(b);
+
+    /// <summary>Returns the factors of a product, of which those that are constant are multiplied.</summary>
+    public static (double Constant, List<string> Others) Factors(this OnnxProgram program, OnnxNode product)
+    {
+        double constant = 1;
+        var others = new List<string>();
+        foreach (string value in product.Operator == "Div" ? product.Inputs.Take(1) : product.Inputs)
+            Add(value);
+        if (product.Operator == "Div")
+            constant /= program.Scalar(product.Inputs[1]) ?? double.NaN;
+        return (constant, others);
+
+        void Add(string value)
+        {
+            if (program.Scalar(value) is { } number)
+                constant *= number;
+            else if (others.Count < MostFactors && (program.Producer(value, "Mul") is not null
+                || (program.Producer(value, "Div") is { } division && program.Scalar(division.Inputs[1]) is not null)))
+            {
+                (double inner, List<string> more) = program.Factors(program.Producer(value, "Mul")
+                    ?? program.Producer(value, "Div")!);
+                constant *= inner;
+                others.AddRange(more);
+            }
+            else
+                others.Add(value);
+        }
+    }
+
+    /// <summary>Returns the value to which a node adds a constant; null if it does not.</summary>
+    public static string? Plus(this OnnxProgram program, string value, double constant)
+    {
+        if (program.Producer(value, "Add") is not { } sum)
+            return null;
+        for (int i = 0; i < 2; i++)
+        {
+            if (program.Scalar(sum.Inputs[i]) is { } number && number.IsNear(constant))
+                return sum.Inputs[1 - i];
+        }
+        return null;
+    }
+}

@@ -1,0 +1,133 @@
+using System.Text.Json;
+using ConvNet.Cli;
+using ConvNet.Models;
+using ConvNet.Onnx;
+using ConvNet.Tests.Onnx;
+using Google.Protobuf;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Cli;
+
+/// <summary><c>convnet import</c> and <c>convnet onnx-conformance</c>.</summary>
+public sealed class ImportTests
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [OneTimeTearDown]
+    public void Delete() => _folder.Dispose();
+
+    [Test]
+    public void AnExportedModelIsImportedWithItsNormalizationAndClasses()
+    {
+        string file = _folder.File("digits.onnx"), saved = _folder.File("digits.safetensors"),
+            again = _folder.File("again.onnx");
+        File.WriteAllBytes(file, Export(new OnnxExportOptions
+        {
+            Normalization = new(16, [0.25f], [0.5f]),
+            ClassNames = [.. Enumerable.Range(0, 10).Select(digit => $"{digit}")],
+        }));
+        JsonElement json = CommandLine.Run("import", file, "--save", saved, "--json").Json();
+        Assert.Multiple(() =>
+        {
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("file, saved, inputs, outputs, layers, kinds, "
+                + "parameters, normalization, classes, constants, unsupported, unseen"));
+            Assert.That(CommandLine.NamesOf(json.GetProperty("inputs")[0]), Is.EqualTo("name, shape"));
+            Assert.That(json.GetProperty("parameters").GetInt64(),
+                Is.EqualTo(BuiltInModels.Create("digits").ParameterCount));
+            Assert.That(CommandLine.NamesOf(json.GetProperty("normalization")),
+                Is.EqualTo("maxValue, mean, standardDeviation"));
+            Assert.That(json.GetProperty("classes").GetArrayLength(), Is.EqualTo(10));
+            Assert.That(json.GetProperty("unsupported").GetArrayLength(), Is.Zero);
+        });
+        CommandLine.Run("eval", "--load", saved, "--data", "digits", "--backend", "managed").Succeeds();
+        CommandLine.Run("export", "--load", saved, "--onnx", again, "--normalize").Succeeds();
+        CommandLine.Run("train", "--weights", saved, "--backend", "managed", "--fast-dev-run").Succeeds();
+        CommandLine text = CommandLine.Run("import", again);
+        text.Succeeds();
+        Assert.That(text.Output, Does.Contain("with the normalisation of pixels").And.Contain("output"));
+    }
+
+    [Test]
+    public void WhatCannotBeImportedIsListedWithExitCode1()
+    {
+        string file = _folder.File("exp.onnx"), saved = _folder.File("exp.safetensors");
+        File.WriteAllBytes(file, OnnxModels.Of([0, 3, 4, 4], 20, OnnxModels.Node("Exp", ["x"], "a"),
+            OnnxModels.Node("NonZero", ["x"], "b"), OnnxModels.Node("Add", ["a", "b"], "y")).ToByteArray());
+        CommandLine json = CommandLine.Run("import", file, "--save", saved, "--json"), text = CommandLine.Run("import",
+            file);
+        using var document = JsonDocument.Parse(json.Output);
+        JsonElement unsupported = document.RootElement.GetProperty("unsupported");
+        Assert.Multiple(() =>
+        {
+            Assert.That(json.ExitCode, Is.EqualTo(ExitCode.Failed));
+            Assert.That(CommandLine.NamesOf(document.RootElement), Is.EqualTo("file, saved, unsupported, unseen"));
+            Assert.That(unsupported.EnumerateArray().Select(each => each.GetProperty("operator").GetString()),
+                Is.EqualTo((string[])["Exp", "NonZero"]));
+            Assert.That(CommandLine.NamesOf(unsupported[0]), Is.EqualTo("domain, operator, reason, nodes, count"));
+            Assert.That(text.ExitCode, Is.EqualTo(ExitCode.Failed));
+            Assert.That(text.Output, Does.Contain("Exp").And.Contain("NonZero").And.Contain("no layer computes it"));
+            Assert.That(text.Error, Does.Contain("2 nodes that cannot be imported").And.Contain("1 more nodes"));
+            Assert.That(File.Exists(saved), Is.False);
+        });
+    }
+
+    [Test]
+    public void WrongRequestsAreRefused()
+    {
+        string file = _folder.File("free.onnx"), text = _folder.File("text.onnx");
+        File.WriteAllBytes(file, OnnxModels.Of([0, 3, 0, 0], 20, OnnxModels.Node("Relu", ["x"], "y")).ToByteArray());
+        File.WriteAllText(text, "no model");
+        CommandLine.Run("import").IsRefusedWith("import needs FILE");
+        CommandLine.Run("import", file, "more").IsRefusedWith("import takes no more arguments");
+        CommandLine.Run("import", "--sav", file).IsRefusedWith("no option \"--sav\"", "--save");
+        CommandLine.Run("import", file).IsRefusedWith("free", "x=3x224x224");
+        CommandLine.Run("import", file, "--input", "3x8").IsRefusedWith("3x8");
+        CommandLine.Run("import", file, "--input", "z=3x8x8").IsRefusedWith("no input \"z\"");
+        CommandLine.Run("import", file, "--save", file).IsRefusedWith("--save would overwrite the input");
+        CommandLine.Run("import", text).IsRefusedWith("text.onnx", "not an ONNX model");
+        CommandLine.Run("import", _folder.File("missing.onnx")).IsRefusedWith("missing.onnx");
+        CommandLine.Run("import", file, "--input", "x=3x8x8", "--json").Json();
+        CommandLine.Run("onnx-conformance").IsRefusedWith("onnx-conformance needs DIR");
+        CommandLine.Run("onnx-conformance", _folder.File("missing")).IsRefusedWith("missing", "libonnx-testdata");
+        Directory.CreateDirectory(_folder.File("empty"));
+        CommandLine.Run("onnx-conformance", _folder.File("empty")).IsRefusedWith("no cases");
+    }
+
+    [Test]
+    public void ConformanceCountsCases()
+    {
+        string folder = _folder.File("suite/node");
+        Case(folder, "test_relu", "Relu", 3);
+        Case(folder, "test_exp", "Exp", 3);
+        Case(folder, "test_nonzero", "NonZero", 3);
+        JsonElement json = CommandLine.Run("onnx-conformance", _folder.File("suite"), "--json").Json();
+        Assert.Multiple(() =>
+        {
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("folder, backend, passed, failed, unsupported, others, "
+                + "reasons, cases"));
+            Assert.That(CommandLine.NamesOf(json.GetProperty("reasons")[0]), Is.EqualTo("operator, cases, reason"));
+            Assert.That(CommandLine.NamesOf(json.GetProperty("cases")[0]),
+                Is.EqualTo("category, name, outcome, failure"));
+            Assert.That((json.GetProperty("passed").GetInt32(), json.GetProperty("unsupported").GetInt32(),
+                json.GetProperty("others").GetInt32()), Is.EqualTo((1, 1, 1)));
+        });
+        Case(folder, "test_wrong", "Relu", 4);
+        CommandLine failed = CommandLine.Run("onnx-conformance", folder, "--backend", "native");
+        Assert.That(failed.ExitCode, Is.EqualTo(ExitCode.Failed));
+        Assert.That(failed.Output, Does.Contain("failed: node/test_wrong: output 0 is 3 at index 0; it must be 4"));
+    }
+
+    private static void Case(string folder, string name, string type, float result)
+    {
+        string data = Path.Combine(folder, name, "test_data_set_0");
+        Directory.CreateDirectory(data);
+        File.WriteAllBytes(Path.Combine(folder, name, "model.onnx"), OnnxModels.Of([1, 1], 13,
+            OnnxModels.Node(type, ["x"], "y")).ToByteArray());
+        File.WriteAllBytes(Path.Combine(data, "input_0.pb"), OnnxExport.TensorOf("x", [1, 1], [3]).ToByteArray());
+        File.WriteAllBytes(Path.Combine(data, "output_0.pb"), OnnxExport.TensorOf("y", [1, 1], [result])
+            .ToByteArray());
+    }
+
+    private static byte[] Export(OnnxExportOptions options) => OnnxExport.Write(BuiltInModels.Create("digits"),
+        parameter => Samples.ParameterValues(parameter, parameter.Index), options);
+}

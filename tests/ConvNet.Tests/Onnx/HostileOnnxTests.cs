@@ -1,0 +1,170 @@
+using ConvNet.Models;
+using ConvNet.Onnx;
+using Google.Protobuf;
+using NUnit.Framework;
+using Onnx;
+
+namespace ConvNet.Tests.Onnx;
+
+/// <summary>Damaged and hostile files are one error, and take no memory.</summary>
+public sealed class HostileOnnxTests
+{
+    private static readonly byte[] s_file = OnnxExport.Write(BuiltInModels.Create("digits"),
+        parameter => Samples.ParameterValues(parameter, parameter.Index));
+
+    [Test]
+    public void TruncatedFilesAreErrors()
+    {
+        for (int length = 0; length < s_file.Length; length += 1 + length / 200)
+            Refuses(s_file[..length], $"{length} bytes");
+    }
+
+    [Test]
+    public void ChangedBytesAreErrorsOrOtherNetworks()
+    {
+        var random = new Random(7);
+        for (int i = 0; i < 3_000; i++)
+        {
+            byte[] changed = [.. s_file];
+            // The structure is at the beginning and the end; the weights are between.
+            for (int k = 0; k <= i % 3; k++)
+            {
+                int at = random.Next(2) == 0 ? random.Next(2_000) : random.Next(changed.Length);
+                changed[at] = (byte)random.Next(256);
+            }
+            try
+            {
+                _ = OnnxImport.Read(new MemoryStream(changed), "m.onnx");
+            }
+            catch (Exception error) when (error is InvalidDataException or OnnxImportException)
+            {
+                Assert.That(error.Message, Does.StartWith("m.onnx"));
+            }
+        }
+    }
+
+    [TestCase(-1L, 4L)]
+    [TestCase(long.MaxValue, 2L)]
+    [TestCase(1L << 31, 1L << 31)]
+    [TestCase(1L << 20, 1L << 10)]
+    public void SizesWithoutDataAreErrors(long rows, long columns)
+    {
+        ModelProto model = OnnxModels.Of([0, 4], 20, OnnxModels.Node("MatMul", ["x", "w"], "y"))
+            .With("w", [1], 1);
+        model.Graph.Initializer[0].Dims.Clear();
+        model.Graph.Initializer[0].Dims.AddRange([rows, columns]);
+        long before = GC.GetTotalAllocatedBytes();
+        Refuses(model, "\"w\"");
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(1 << 20));
+    }
+
+    [Test]
+    public void LargeComputedConstantsAreListed()
+    {
+        ModelProto filled = OnnxModels.Of([0, 4], 20, OnnxModels.Node("ConstantOfShape", ["s"], "w"),
+            OnnxModels.Node("MatMul", ["x", "w"], "y")).With("s", 1L << 20, 1L << 20),
+            repeated = OnnxModels.Of([0, 4], 20, OnnxModels.Node("Tile", ["a", "s"], "w"),
+                OnnxModels.Node("MatMul", ["x", "w"], "y")).With("a", [1, 1], 1).With("s", 1L << 20, 1L << 20),
+            range = OnnxModels.Of([0, 4], 20, OnnxModels.Node("Range", ["a", "b", "c"], "w"),
+                OnnxModels.Node("Add", ["x", "w"], "y")).With("a", [], 0).With("b", [], 1e12f).With("c", [], 1);
+        foreach (ModelProto model in (ModelProto[])[filled, repeated, range])
+            Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>());
+    }
+
+    [Test]
+    public void HugeMapsAreListed() => Assert.That(() => OnnxModels.Of([0, 4, 1 << 20, 1 << 20], 20,
+        OnnxModels.Node("Relu", ["x"], "y")).Import(), Throws.TypeOf<InvalidDataException>());
+
+    [Test]
+    public void CyclesAndUnknownValuesAreErrors()
+    {
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Add", ["x", "b"], "a"), OnnxModels.Node("Relu", ["a"], "b"),
+            OnnxModels.Node("Relu", ["b"], "y")), "cycle");
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Add", ["x", "b"], "y")), "nothing computes");
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", ["x"], "y"), OnnxModels.Node("Relu", ["x"], "y")),
+            "defined twice");
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", ["x"], "z")), "\"y\"");
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", [], "y")), "no output depends on an input");
+        Refuses(OnnxModels.Of([0, 4], 99, OnnxModels.Node("Relu", ["x"], "y")), "99");
+    }
+
+    [Test]
+    public void FunctionsThatCallThemselvesAreErrors()
+    {
+        NodeProto call = OnnxModels.Node("F", ["x"], "y");
+        call.Domain = "own";
+        ModelProto model = OnnxModels.Of([0, 4], 20, call);
+        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "own", Version = 1 });
+        var function = new FunctionProto { Domain = "own", Name = "F" };
+        function.Input.Add("x");
+        function.Output.Add("y");
+        function.Node.AddRange([call, call]);
+        function.OpsetImport.Add(new OperatorSetIdProto { Domain = "own", Version = 1 });
+        model.Functions.Add(function);
+        Refuses(model, "calls itself");
+    }
+
+    [Test]
+    public void AttributesOfOtherTypesAreErrors() => Refuses(OnnxModels.Of([0, 4, 5, 5], 20,
+        OnnxModels.Node("MaxPool", ["x"], "y", OnnxAttribute.Of("kernel_shape", "3x3"))), "kernel_shape");
+
+    [TestCase("../secret")]
+    [TestCase("/etc/hostname")]
+    [TestCase("sub/../../secret")]
+    [TestCase("link")]
+    [TestCase("folder/secret")]
+    [TestCase("C:\\secret")]
+    [TestCase("")]
+    [TestCase("missing")]
+    [TestCase("short")]
+    public void DataIsReadFromTheFolderOfTheModelOnly(string location)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("models/sub"));
+        File.WriteAllBytes(folder.File("secret"), new byte[16]);
+        File.WriteAllBytes(folder.File("models/short"), new byte[15]);
+        File.CreateSymbolicLink(folder.File("models/link"), folder.File("secret"));
+        Directory.CreateSymbolicLink(folder.File("models/folder"), folder.Path);
+        string file = folder.File("models/m.onnx");
+        File.WriteAllBytes(file, WithData(location).ToByteArray());
+        Assert.That(() => OnnxImport.Read(file), Throws.TypeOf<InvalidDataException>().With.Message.Contains("\"w\""));
+    }
+
+    [Test]
+    public void DataBesideTheModelIsRead()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("weights"));
+        float[] values = [1, 2, 3, 4];
+        File.WriteAllBytes(folder.File("weights/w.bin"), [.. new byte[4],
+            .. values.SelectMany(BitConverter.GetBytes)]);
+        ModelProto model = WithData("weights/w.bin");
+        model.Graph.Initializer[0].ExternalData.Add(new StringStringEntryProto { Key = "offset", Value = "4" });
+        File.WriteAllBytes(folder.File("m.onnx"), model.ToByteArray());
+        ImportedModel imported = OnnxImport.Read(folder.File("m.onnx"));
+        Assert.That(imported.ValuesOf(imported.Graph.Parameters[0]), Is.EqualTo(values));
+        Refuses(model, "another file");
+    }
+
+    private static ModelProto WithData(string location)
+    {
+        ModelProto model = OnnxModels.Of([0, 4], 20, OnnxModels.Node("MatMul", ["x", "w"], "y"));
+        var tensor = new TensorProto
+        {
+            Name = "w",
+            DataType = (int)TensorProto.Types.DataType.Float,
+            DataLocation = TensorProto.Types.DataLocation.External,
+        };
+        tensor.Dims.AddRange([4, 1]);
+        tensor.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = location });
+        model.Graph.Initializer.Add(tensor);
+        return model;
+    }
+
+    private static void Refuses(ModelProto model, string word) => Refuses(model.ToByteArray(), word, word);
+
+    private static void Refuses(byte[] file, string name, string word = "")
+        => Assert.That(() => OnnxImport.Read(new MemoryStream(file), "m.onnx"), Throws.Exception
+            .Matches<Exception>(error => error is InvalidDataException or OnnxImportException)
+            .With.Message.StartsWith("m.onnx").And.Message.Contains(word), name);
+}

@@ -1,0 +1,181 @@
+using System.Runtime.InteropServices;
+using ConvNet.Onnx;
+using Google.Protobuf;
+using NUnit.Framework;
+using Onnx;
+
+namespace ConvNet.Tests.Onnx;
+
+/// <summary>The forms of operators in all versions, judged by ONNX Runtime.</summary>
+public sealed class OnnxOperatorTests
+{
+    private static readonly int[] s_map = [2, 3, 7, 6];
+
+    private static IEnumerable<TestCaseData> Cases =>
+    [
+        .. Windows().SelectMany(window => Each("Conv", window)),
+        .. Windows().SelectMany(window => Each("MaxPool", window)),
+        .. Windows().SelectMany(window => Each("AveragePool", window)),
+        Case("AveragePool that counts wide padding", 11, "AveragePool", Ints("kernel_shape", 3, 3),
+            Ints("pads", 2, 2, 2, 2), OnnxAttribute.Of("count_include_pad", 1)),
+        Case("MaxPool rounded up", 11, "MaxPool", Ints("kernel_shape", 3, 2), Ints("strides", 2, 3),
+            OnnxAttribute.Of("ceil_mode", 1)),
+        Case("Clip with attributes", 6, "Clip", OnnxAttribute.Of("min", -0.25f), OnnxAttribute.Of("max", 0.5f)),
+        Case("Clip without limits", 6, "Clip"),
+        Case("HardSigmoid with its own factors", 6, "HardSigmoid"),
+        Case("LeakyRelu with a negative slope", 6, "LeakyRelu", OnnxAttribute.Of("alpha", -0.5f)),
+        Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"),
+        Case("Softmax of all dimensions", 11, "Softmax", OnnxAttribute.Of("axis", 1)),
+        Case("Softmax of rows", 13, "Softmax", OnnxAttribute.Of("axis", 2)),
+        Case("Softmax of columns", 13, "Softmax"),
+        Case("LogSoftmax of channels", 13, "LogSoftmax", OnnxAttribute.Of("axis", -3)),
+        Case("Flatten", 9, "Flatten"), Case("LRN", 13, "LRN", OnnxAttribute.Of("size", 3)),
+        Case("Squeeze of nothing", 11, "Squeeze"),
+        Case("ReduceMean of the map", 11, "ReduceMean", Ints("axes", 2, 3)),
+        Case("ReduceMean without the dimensions", 11, "ReduceMean", Ints("axes", -1, -2),
+            OnnxAttribute.Of("keepdims", 0)),
+        Case("ReduceMean of channels", 11, "ReduceMean", Ints("axes", 1)),
+        Case("ReduceMax of rows", 11, "ReduceMax", Ints("axes", 2)),
+        Case("ReduceMax of channels and columns", 11, "ReduceMax", Ints("axes", 1, 3),
+            OnnxAttribute.Of("keepdims", 0)),
+        Case("ReduceSum of samples' values", 11, "ReduceSum", Ints("axes", 1, 2, 3)),
+        Case("Slice with attributes", 9, "Slice", Ints("starts", 1, 0, -4), Ints("ends", 3, 2, 1000),
+            Ints("axes", 1, 3, 2)),
+        Case("Transpose", 13, "Transpose", Ints("perm", 0, 3, 1, 2)),
+        Case("Unsqueeze and what follows", 11, "Unsqueeze", Ints("axes", 2)),
+        Case("Upsample", 7, "Upsample", Reals("scales", 1, 1, 2, 3)),
+        Case("Pad with attributes", 9, "Pad", Ints("pads", 0, 0, 1, 2, 0, 0, 3, 0)),
+        Case("Pad that reflects", 9, "Pad", Ints("pads", 0, 0, 1, 2, 0, 0, 3, 0), OnnxAttribute.Of("mode", "reflect")),
+        Case("Pad that crops", 9, "Pad", Ints("pads", 0, 0, -1, 2, 0, 0, 3, -2)),
+        .. Composed(),
+    ];
+
+    [TestCaseSource(nameof(Cases))]
+    public void ComputesWhatOnnxRuntimeComputes(byte[] file, int[] sizes)
+    {
+        ModelProto model = ModelProto.Parser.ParseFrom(file);
+        float[] input = Samples.Uniform(sizes.Aggregate(1, (product, size) => product * size), 5);
+        using var backend = new ManagedBackend();
+        ImportedModel imported = model.Import();
+        float[] own = imported.Infer(backend, sizes[0], input),
+            theirs = RunInOnnxRuntime(file, "x", input, [.. sizes.Select(size => (long)size)]);
+        Assert.That(own, Is.EqualTo(theirs).Within(1e-5f * Math.Max(1, theirs.Max(Math.Abs))));
+        // What was imported can be exported again, and computes the same.
+        byte[] again = OnnxExport.Write(imported.Graph, imported.ValuesOf);
+        Shape shape = imported.Graph.Input.Shape;
+        long[] form = shape.IsVector ? [sizes[0], shape.C] : [sizes[0], shape.C, shape.H, shape.W];
+        Assert.That(RunInOnnxRuntime(again, "x", input, form), Is.EqualTo(theirs).Within(1e-5f * Math.Max(1,
+            theirs.Max(Math.Abs))));
+    }
+
+    /// <summary>The first output of a model in ONNX Runtime.</summary>
+    internal static float[] RunInOnnxRuntime(byte[] model, string name, float[] input, long[] sizes)
+    {
+        var tensor = new TensorProto
+        {
+            Name = name,
+            DataType = (int)TensorProto.Types.DataType.Float,
+            RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes(input.AsSpan())),
+        };
+        tensor.Dims.AddRange(sizes);
+        return MemoryMarshal.Cast<byte, float>(OnnxSession.Run(model, tensor)[0].RawData.Span).ToArray();
+    }
+
+    private static IEnumerable<AttributeProto[]> Windows() =>
+    [
+        [Ints("kernel_shape", 3, 2)],
+        [Ints("kernel_shape", 3, 2), Ints("strides", 2, 1), Ints("pads", 1, 0, 0, 1)],
+        [Ints("kernel_shape", 3, 2), Ints("strides", 2, 2), OnnxAttribute.Of("auto_pad", "SAME_UPPER")],
+        [Ints("kernel_shape", 3, 2), Ints("strides", 3, 2), OnnxAttribute.Of("auto_pad", "SAME_LOWER")],
+        [Ints("kernel_shape", 3, 2), Ints("strides", 2, 2), OnnxAttribute.Of("auto_pad", "VALID")],
+    ];
+
+    private static IEnumerable<TestCaseData> Each(string type, AttributeProto[] window)
+    {
+        string[] inputs = type == "Conv" ? ["x", "w"] : ["x"];
+        ModelProto model = OnnxModels.Of(s_map, 11, OnnxModels.Node(type, inputs, "y", window));
+        if (type == "Conv")
+            model = model.With("w", [4, 3, 3, 2], Samples.Uniform(72, 1));
+        yield return new TestCaseData(model.ToByteArray(), s_map).SetArgDisplayNames(type,
+            string.Join(' ', window.Skip(1).Select(each => $"{each.Name} {each.S.ToStringUtf8()}"
+                + string.Join('×', each.Ints))));
+    }
+
+    private static IEnumerable<TestCaseData> Composed()
+    {
+        int[] vector = [2, 6], signal = [2, 3, 8], last = [2, 5, 4, 3];
+        yield return Named("MatMul and Add", vector, OnnxModels.Of(vector, 13,
+            OnnxModels.Node("MatMul", ["x", "w"], "a"), OnnxModels.Node("Add", ["a", "b"], "y"))
+            .With("w", [6, 4], Samples.Uniform(24, 1)).With("b", [4], 1, 2, 3, 4));
+        yield return Named("Gemm with factors", vector, OnnxModels.Of(vector, 13, OnnxModels.Node("Gemm",
+            ["x", "w", "b"], "y", OnnxAttribute.Of("alpha", 2f), OnnxAttribute.Of("beta", 0.5f)))
+            .With("w", [6, 4], Samples.Uniform(24, 1)).With("b", [1, 4], 1, 2, 3, 4));
+        yield return Named("Conv of a signal", signal, OnnxModels.Of(signal, 13, OnnxModels.Node("Conv", ["x", "w"],
+            "y", Ints("pads", 1, 2), Ints("strides", 2))).With("w", [4, 3, 3], Samples.Uniform(36, 1)));
+        yield return Named("a dense layer of channels that are last", last, OnnxModels.Of(last, 13,
+            OnnxModels.Node("MatMul", ["x", "w"], "a"), OnnxModels.Node("Add", ["a", "b"], "y"))
+            .With("w", [3, 4], Samples.Uniform(12, 1)).With("b", [4], 1, 2, 3, 4));
+        yield return Named("layer normalisation of channels that are last", last, OnnxModels.Of(last, 17,
+            OnnxModels.Node("LayerNormalization", ["x", "w", "b"], "y")).With("w", [3], 1, 2, 3)
+            .With("b", [3], 3, 2, 1));
+        yield return Named("a convolution of channels that are last", last, OnnxModels.Of(last, 13,
+            OnnxModels.Node("Transpose", ["x"], "a", Ints("perm", 0, 3, 1, 2)),
+            OnnxModels.Node("Conv", ["a", "w"], "b"), OnnxModels.Node("Relu", ["b"], "c"),
+            OnnxModels.Node("Transpose", ["c"], "d", Ints("perm", 0, 2, 3, 1)),
+            OnnxModels.Node("GlobalMaxPool", ["c"], "unused"),
+            OnnxModels.Node("ReduceMean", ["d"], "y", Ints("axes", 1, 2), OnnxAttribute.Of("keepdims", 0)))
+            .With("w", [4, 3, 3, 3], Samples.Uniform(108, 1)));
+        yield return Named("sizes computed from Shape", s_map, OnnxModels.Of([0, 3, 7, 6], 13,
+            OnnxModels.Node("Shape", ["x"], "shape"), OnnxModels.Node("Gather", ["shape", "zero"], "n"),
+            OnnxModels.Node("Concat", ["n", "rest"], "sizes", OnnxAttribute.Of("axis", 0)),
+            OnnxModels.Node("Reshape", ["x", "sizes"], "y")).With("zero", 0L).With("rest", -1L));
+        yield return Named("a sum with a value for each channel", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("GlobalAveragePool", ["x"], "a"), OnnxModels.Node("Sub", ["x", "a"], "y")));
+        yield return Named("Max, Min and Mean of several", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("Neg", ["x"], "a"), OnnxModels.Node("Sigmoid", ["x"], "b"),
+            OnnxModels.Node("Max", ["x", "a", "b"], "c"), OnnxModels.Node("Min", ["x", "b"], "d"),
+            OnnxModels.Node("Mean", ["c", "d"], "y")));
+        yield return Named("Split and Concat along rows", s_map, OnnxModels.Of(s_map, 11,
+            SplitNode(), OnnxModels.Node("Concat", ["b", "a"], "y", OnnxAttribute.Of("axis", 2))));
+        yield return Named("strided slices", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Slice",
+            ["x", "starts", "ends", "axes", "steps"], "y")).With("starts", 1, 0).With("ends", 7, 6)
+            .With("axes", 2, 3).With("steps", 2, 3));
+        yield return Named("DepthToSpace and back", [2, 12, 2, 3], OnnxModels.Of([2, 12, 2, 3], 13,
+            OnnxModels.Node("DepthToSpace", ["x"], "a", OnnxAttribute.Of("blocksize", 2)),
+            OnnxModels.Node("Relu", ["a"], "b"),
+            OnnxModels.Node("SpaceToDepth", ["b"], "y", OnnxAttribute.Of("blocksize", 2))));
+        yield return Named("GELU as torch writes it", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("Div", ["x", "root"], "a"), OnnxModels.Node("Erf", ["a"], "b"),
+            OnnxModels.Node("Add", ["b", "one"], "c"), OnnxModels.Node("Mul", ["x", "c"], "d"),
+            OnnxModels.Node("Mul", ["d", "half"], "y")).With("root", [], MathF.Sqrt(2)).With("one", [], 1f)
+            .With("half", [], 0.5f));
+        yield return Named("hard swish as torch wrote it", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("Add", ["x", "three"], "a"), OnnxModels.Node("Clip", ["a", "zero", "six"], "b"),
+            OnnxModels.Node("Mul", ["x", "b"], "c"), OnnxModels.Node("Div", ["c", "six"], "y"))
+            .With("three", [], 3f).With("zero", [], 0f).With("six", [], 6f));
+        yield return Named("old broadcasting", s_map, OnnxModels.Of(s_map, 7,
+            OnnxModels.Node("Mul", ["x", "w"], "y")).With("w", [3, 1, 1], 1, 2, 3));
+    }
+
+    private static NodeProto SplitNode()
+    {
+        NodeProto split = OnnxModels.Node("Split", ["x"], "a", OnnxAttribute.Of("axis", 2), Ints("split", 3, 4));
+        split.Output.Add("b");
+        return split;
+    }
+
+    private static TestCaseData Case(string name, int version, string type, params AttributeProto[] attributes)
+        => Named(name, s_map, OnnxModels.Of(s_map, version, OnnxModels.Node(type, ["x"], "y", attributes)));
+
+    private static TestCaseData Named(string name, int[] sizes, ModelProto model)
+        => new TestCaseData(model.ToByteArray(), sizes).SetArgDisplayNames(name);
+
+    private static AttributeProto Ints(string name, params int[] values) => OnnxAttribute.Of(name, values);
+
+    private static AttributeProto Reals(string name, params float[] values)
+    {
+        var attribute = new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Floats };
+        attribute.Floats.AddRange(values);
+        return attribute;
+    }
+}
