@@ -30,9 +30,13 @@ const format = {
 
 const seriesColours = 6, plotHeight = 240;
 
-/** A number at an axis, without zeros at its end. */
-const tick = formatted => /^-?[\d.]+%?$/.test(formatted)
-  ? `${Number(Number.parseFloat(formatted).toPrecision(6))}${formatted.endsWith("%") ? "%" : ""}` : formatted;
+/** A number at an axis, without zeros at its end, as a percentage where the chart has percentages. */
+const tick = (value, isShare) => {
+  const number = isShare ? 100 * value : value;
+  const text = number !== 0 && Math.abs(number) < 0.0001 ? number.toExponential()
+    : number.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+  return isShare ? `${text}%` : text;
+};
 
 /** The colour of a series as the style sheet has it, in the light or in the dark. */
 const colourOf = name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -54,8 +58,10 @@ class LineChart {
     new ResizeObserver(() => this.resize()).observe(this.place);
   }
 
-  /** Shows lines: { name, colour, dash, points, x, y } with arrays x and y. */
-  show(lines) {
+  /** Shows lines: { name, colour, dash, points, x, y } with arrays x and y. Without any numbers, nothing is shown. */
+  show(all) {
+    const lines = all.filter(line => line.y.some(value => value != null));
+    this.figure.hidden = lines.length === 0;
     const shape = lines => JSON.stringify(lines.map(line => [line.name, line.colour, line.dash, line.points]));
     const same = this.plot !== null && shape(lines) === shape(this.lines);
     this.lines = lines;
@@ -80,11 +86,11 @@ class LineChart {
       axes: [
         { ...axis, size: 32, incrs: [1, 2, 5].flatMap(step => Array.from({ length: 9 }, (_, i) => step * 10 ** i))
           .sort((a, b) => a - b) },
-        { ...axis, size: 64, values: (_, ticks) => ticks.map(value => tick(this.formatY(value))) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map(value => tick(value, this.formatY === format.percent)) },
       ],
       series: [{ label: this.xName, value: (_, number) => format.whole(number) }, ...this.lines.map(line => ({
         label: line.name, stroke: colourOf(line.colour), width: 2, dash: line.dash ?? [], spanGaps: true, value,
-        points: { show: line.points === true, size: 6, fill: colourOf(line.colour) },
+        points: { ...line.points ? { show: true } : {}, size: 6, fill: colourOf(line.colour) },
       }))],
     }, this.data(), this.place);
   }
@@ -104,11 +110,10 @@ class LineChart {
   }
 }
 
-/** A table of texts; all columns but the first are numbers. */
-const tableOf = (heads, rows, firstIsNumber = true) => {
-  const kind = column => column > 0 || firstIsNumber ? { class: "number" } : {};
+/** A table; the first columns, as many as texts says, are texts, and the others numbers. */
+const tableOf = (heads, rows, texts = 0) => {
   const row = (tag, cells, more = {}) => element("tr", {},
-    ...cells.map((cell, i) => element(tag, { ...more, ...kind(i) }, cell)));
+    ...cells.map((cell, i) => element(tag, { ...more, ...i < texts ? {} : { class: "number" } }, cell)));
   return element("table", {}, element("thead", {}, row("th", heads, { scope: "col" })),
     element("tbody", {}, ...rows.map(cells => row("td", cells))));
 };

@@ -74,7 +74,7 @@ const show = {
       element("div", { class: "progress", role: "progressbar", "aria-label": "steps", "aria-valuemin": "0",
         "aria-valuemax": "100", "aria-valuenow": Math.round(100 * share) }, bar),
       element("dl", { class: "stats" },
-        stat("epoch", `${own.epoch}`, own.epochs == null ? "" : `of ${own.epochs}`),
+        stat("epoch", format.whole(own.epoch), own.epochs == null ? "" : `of ${format.whole(own.epochs)}`),
         stat("step", format.whole(own.step), own.steps == null ? "" : `of ${format.whole(own.steps)}`),
         stat("loss", format.loss(own.loss), "of the last batch"),
         stat("training accuracy", format.percent(own.accuracy), "of this epoch"),
@@ -108,16 +108,15 @@ const show = {
 
   epochs(index) {
     const lines = (field, more, i, style) => {
-      const run = runs[i];
-      return run.epochs == null || run.epochs.every(epoch => epoch[field] == null) ? [] : [{
-        name: lineName(run, more), points: true, ...style,
-        x: run.epochs.map(epoch => epoch.epoch), y: run.epochs.map(epoch => epoch[field]),
+      const { epochs } = runs[i];
+      return epochs == null ? [] : [{
+        name: lineName(runs[i], more), points: true, ...style,
+        x: epochs.map(epoch => epoch.epoch), y: epochs.map(epoch => epoch[field]),
       }];
     };
-    const each = make => runs.flatMap((run, i) => make(run, i));
-    const both = (training, test) => each((run, i) => [
+    const both = (training, test) => runs.flatMap((run, i) => [
       ...lines(training, "training", i, { colour: runs.length > 1 ? colour(i) : "series0", dash: [4, 4] }),
-      ...lines(test, run.summary.tested, i, { colour: runs.length > 1 ? colour(i) : "series1" }),
+      ...lines(test, run.summary?.tested, i, { colour: runs.length > 1 ? colour(i) : "series1" }),
     ]);
     curves.epochLoss.show(both("loss", "testLoss"));
     curves.epochAccuracy.show(both("trainAccuracy", "testAccuracy"));
@@ -150,6 +149,7 @@ const show = {
     }
     run.slider.update();
     if (follows) showPictures(index, last);
+    else if (run.pictureBlock.childElementCount === 0) showPictures(index, run.shownPictures);
   },
 
   confusion(index) {
@@ -160,7 +160,8 @@ const show = {
       return;
     }
     fill("confusion", index, element("div", { class: "charts" },
-      ...confusion.matrix == null ? [] : [matrixOf(index)], ...mistakesOf(index), pairsOf(index)));
+      element("div", { class: "stack" }, ...confusion.matrix == null ? [] : [matrixOf(index)], pairsOf(index)),
+      ...mistakesOf(index)));
   },
 
   norms(index) {
@@ -175,8 +176,7 @@ const show = {
       new LineChart("Norms of the weights", "The Euclidean norm of each parameter.", "step", format.norm),
       new LineChart("Norms of the gradients", "The Euclidean norm of the gradient of the step.", "step", format.norm),
     ];
-    const lines = field => parameters.filter(each => run.chosen.has(each.name)
-      && each[field].some(value => value != null)).map((each, i) => ({
+    const lines = field => parameters.filter(each => run.chosen.has(each.name)).map((each, i) => ({
       name: each.name, colour: colour(i), dash: dash(i), x: step, y: each[field],
     }));
     if (run.normTable == null) {
@@ -187,7 +187,6 @@ const show = {
     }
     run.normCharts[0].show(lines("weight"));
     run.normCharts[1].show(lines("gradient"));
-    run.normCharts[1].figure.hidden = lines("gradient").length === 0;
     run.normTable.replaceChildren(normTable(index));
   },
 };
@@ -212,7 +211,7 @@ const normTable = index => {
     });
     return [element("label", {}, box, each.name), format.norm(last(each.weight)), format.norm(last(each.gradient))];
   });
-  return tableOf(["parameter", "weights", "gradient"], rows, false);
+  return tableOf(["parameter", "weights", "gradient"], rows, 1);
 };
 
 const sliderOf = index => {
@@ -295,7 +294,7 @@ const pairsOf = index => {
   return figure("Most confused classes", `After epoch ${confusion.epoch}.`,
     confusion.pairs.length === 0 ? element("p", { class: "empty" }, "No class was confused with another one.")
       : scroll("Most confused classes", tableOf(["true class", "predicted", "images"], confusion.pairs.map(
-        ([truth, guess, count]) => [classOf(run, truth), classOf(run, guess), format.whole(count)]), false)));
+        ([truth, guess, count]) => [classOf(run, truth), classOf(run, guess), format.whole(count)]), 2)));
 };
 
 let drawing = false;
@@ -313,13 +312,19 @@ const draw = () => {
   });
 };
 
+/** Shows everything anew: with a second run, the blocks of the first one have its name. */
+const showAll = () => runs.forEach((run, i) => {
+  run.pictureBlock = run.normTable = null;
+  sections.forEach(each => dirty.add(`${each} ${i}`));
+});
+
 const receive = (section, event) => {
   const { run, value } = JSON.parse(event.data);
   const isNew = runs[run] === undefined;
   while (runs.length <= run) runs.push({});
   if (section === "summary") Object.assign(runs[run], value);
   else runs[run][section] = section === "epochs" ? value.epochs : value;
-  if (isNew && runs.length > 1) runs.forEach((_, i) => sections.forEach(each => dirty.add(`${each} ${i}`)));
+  if (isNew && runs.length > 1) showAll();
   dirty.add(`${section} ${run}`);
   byId("notice").textContent = runs.some(each => each.summary?.status === "open" && each.summary.folder == null)
     ? "The training is running." : "";

@@ -21,7 +21,8 @@ internal sealed class PageServer : IDisposable
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         + "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    // An interrupted command ends its process after 1.5 seconds.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
     private readonly RunBoard _board;
     private readonly PageAccess _access;
@@ -79,8 +80,8 @@ internal sealed class PageServer : IDisposable
         }
     }
 
-    /// <summary>Stops the server. What is being sent is sent to its end, unless that takes longer than two
-    /// seconds.</summary>
+    /// <summary>Stops the server. What is being sent is sent to its end, unless that takes longer than a
+    /// second.</summary>
     public void Dispose()
     {
         using var patience = new CancellationTokenSource(s_patience);
