@@ -29,7 +29,8 @@ internal sealed class ExportVerb : Verb
         _fold = Flag("--fold", "Fold batch normalisations into the convolutions and linear layers before them.");
         _normalize = Flag("--normalize", "Let the model read pixels and normalise them itself. Without it, it reads "
             + "normalised values.");
-        _classes = Several("--classes", "Names of the classes, for the metadata of the file.", "NAME");
+        _classes = Several("--classes", "Names of the classes, for the metadata of the file. Default: those of the "
+            + "saved model, if it has any.", "NAME");
         _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
     }
 
@@ -37,7 +38,7 @@ internal sealed class ExportVerb : Verb
     {
         string load = command.GetValue(_load)!, file = command.GetValue(_onnx)!;
         SavedModel saved = SavedModel.Load(load);
-        string[] names = [.. Words(command, _classes)];
+        string[] names = IsGiven(command, _classes) ? [.. Words(command, _classes)] : [.. saved.ClassNames];
         CheckClasses(saved.Graph, names);
         Normalization? normalization = !command.GetValue(_normalize) ? null : saved.Normalization
             ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Omit "

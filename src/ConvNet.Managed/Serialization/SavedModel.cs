@@ -11,7 +11,8 @@ namespace ConvNet.Serialization;
 /// The file is a safetensors file of <see cref="SafeTensors"/>. Its metadata contains <c>graph</c>
 /// (<see cref="GraphJson"/>), <c>normalization</c>
 /// (<c>{"maxValue": 255, "mean": [0.286], "standardDeviation": [0.353]}</c>), and <c>checksum</c>, the SHA-256 of the
-/// whole file with zeros as its digits, which is verified on loading. To resume training, it also contains
+/// whole file with zeros as its digits, which is verified on loading; and <c>classes</c>
+/// (<c>{"names": ["cat", "dog"]}</c>), if the names of the classes are known. To resume training, it also contains
 /// <c>training</c> (<see cref="SavedTraining"/>), and the counters and the optimiser's state in the form of a
 /// <see cref="TrainingState"/>, and the averages of the weights under names such as <c>conv1.weight/average</c>.
 /// </remarks>
@@ -38,6 +39,10 @@ public sealed class SavedModel
     /// <summary>The normalisation of the images; null if the file has none.</summary>
     public Normalization? Normalization { get; }
 
+    /// <summary>The names of the classes, in the order of the channels of the only output; empty if the file has
+    /// none.</summary>
+    public IReadOnlyList<string> ClassNames { get; private init; } = [];
+
     /// <summary>The training to resume; null if the file contains only the model.</summary>
     public SavedTraining? Training { get; }
 
@@ -56,10 +61,12 @@ public sealed class SavedModel
     /// <param name="training">The training, if it is to be resumed from the file. The state of the executable is then
     /// saved too, and saving needs memory for a copy of that state.</param>
     /// <param name="averages">The averages of the weights; required if the training averages them.</param>
+    /// <param name="classNames">The names of the classes, one for each channel of the only output; null for
+    /// none.</param>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
     /// <exception cref="ArgumentException">The training spec of the executable differs from that of the training, or
-    /// its averages are missing.</exception>
+    /// its averages are missing, or the names of the classes do not fit the outputs.</exception>
     /// <exception cref="NotSupportedException">
     /// A layer of the graph or a part of the training has no JSON form, or the JSON is too large for the header of the
     /// file.
@@ -67,9 +74,13 @@ public sealed class SavedModel
     /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public static void Save(string path, IExecutable executable, Normalization? normalization = null,
-        bool allowNonFinite = false, SavedTraining? training = null, AveragedWeights? averages = null)
+        bool allowNonFinite = false, SavedTraining? training = null, AveragedWeights? averages = null,
+        IReadOnlyList<string>? classNames = null)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        IReadOnlyList<string> classes = classNames ?? [];
+        if (ClassNamesJson.Mismatch(executable.Graph, classes) is { } mismatch)
+            throw new ArgumentException(mismatch, nameof(classNames));
         if (training?.Options.Averaging is not null && averages is null)
             throw new ArgumentException("The training averages the weights. Pass the averages of its trainer.",
                 nameof(averages));
@@ -80,7 +91,7 @@ public sealed class SavedModel
         Graph graph = executable.Graph;
         TrainingState? state = training is null ? null : executable.SaveState();
         byte[] header = Header(graph, normalization, training, state?.Step ?? 0, state?.Pass ?? 0,
-            state?.Frozen ?? []);
+            state?.Frozen ?? [], classes);
         AtomicFile.Probe(path, Content);
         var buffer = new float[state is null ? graph.Parameters.Select(p => p.Length).DefaultIfEmpty().Max() : 0];
         ReadOnlyMemory<float> ValuesOf(Parameter parameter)
@@ -135,7 +146,7 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(graph);
         long bytes = SafeTensors.FileBytes(Header(graph, normalization, training, long.MaxValue, long.MaxValue,
-            graph.Parameters.Where(p => p.Trainable).Select(p => p.Name)), Count(graph, training));
+            graph.Parameters.Where(p => p.Trainable).Select(p => p.Name), []), Count(graph, training));
         AtomicFile.Probe(path, files == 1 ? Content : $"{files} files of the training", files * bytes);
     }
 
@@ -172,6 +183,8 @@ public sealed class SavedModel
         Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
         Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
             ? ReadNormalization(text, path) : null;
+        IReadOnlyList<string> classNames = header.Metadata.TryGetValue(ClassNamesJson.Key, out string? names)
+            ? ClassNamesJson.Read(names, $"{path}, {ClassNamesJson.Key}", graph) : [];
         SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
             ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) : null;
         CheckTensors(graph, training, header.Tensors, path);
@@ -193,7 +206,11 @@ public sealed class SavedModel
             .ToLookup(tensor => averages.Contains(tensor.Name));
         TrainingState? state = training is null ? null
             : TrainingState.Of(header.Metadata, [.. tensors[false]], path);
-        return new SavedModel(graph, normalization, training, state, values) { _averages = [.. tensors[true]] };
+        return new SavedModel(graph, normalization, training, state, values)
+        {
+            _averages = [.. tensors[true]],
+            ClassNames = classNames,
+        };
     }
 
     // Before values are read: every parameter and state needs a tensor of its dimensions, and no other tensors may
@@ -322,7 +339,7 @@ public sealed class SavedModel
     }
 
     private static byte[] Header(Graph graph, Normalization? normalization, SavedTraining? training, long step,
-        long pass, IEnumerable<string> frozen)
+        long pass, IEnumerable<string> frozen, IReadOnlyList<string> classNames)
     {
         var metadata = new Dictionary<string, string>
         {
@@ -332,6 +349,8 @@ public sealed class SavedModel
         };
         if (normalization is not null)
             metadata["normalization"] = Write(normalization);
+        if (classNames.Count > 0)
+            metadata[ClassNamesJson.Key] = ClassNamesJson.Write(classNames);
         if (training is not null)
         {
             metadata["training"] = TrainingJson.Write(training, normalization);

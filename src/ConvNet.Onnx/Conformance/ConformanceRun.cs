@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Onnx;
 
 namespace ConvNet.Onnx;
 
 /// <summary>Runs cases of the ONNX backend tests on a backend.</summary>
 /// <param name="backend">The backend.</param>
-internal sealed class ConformanceRun(IBackend backend)
+internal sealed partial class ConformanceRun(IBackend backend)
 {
     // The tolerances of the runner of the suite.
     private const double Relative = 1e-3, Absolute = 1e-7;
@@ -56,7 +57,7 @@ internal sealed class ConformanceRun(IBackend backend)
         }
         catch (InvalidDataException error)
         {
-            return (Unsupported(each, [("(input)", Shortened(error.Message, each))]), "");
+            return (Unsupported(each, [("(input)", Generalized(error.Message, each))]), "");
         }
         string failure;
         try
@@ -123,7 +124,10 @@ internal sealed class ConformanceRun(IBackend backend)
     private static ConformanceResult Unsupported(ConformanceCase each, IEnumerable<(string, string)> reasons)
         => new(each, ConformanceOutcome.Unsupported, [.. reasons]);
 
-    private static string Shortened(string message, ConformanceCase each)
-        => message.StartsWith($"{each.ModelPath}: ", StringComparison.Ordinal) ? message[(each.ModelPath.Length + 2)..]
-            : message;
+    // The same reason for inputs of any name.
+    private static string Generalized(string message, ConformanceCase each)
+        => QuotedName().Replace(message.Replace($"{each.ModelPath}: ", "", StringComparison.Ordinal), "").TrimEnd('.');
+
+    [GeneratedRegex(" \"[^\"]*\"")]
+    private static partial Regex QuotedName();
 }

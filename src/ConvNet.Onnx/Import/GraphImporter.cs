@@ -140,6 +140,14 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         if (_unsupported.Count > 0)
             return;
         context.Graph.SetOutputs([.. outputs]);
-        context.Graph.CheckComplete();
+        try
+        {
+            context.Graph.CheckComplete();
+        }
+        catch (ArgumentException error)
+        {
+            // Such as a value of which only the sizes are read.
+            throw new InvalidDataException(error.PlainMessage(), error);
+        }
     }
 }

@@ -42,6 +42,9 @@ public sealed class ImportedModel
         return _values.GetValueOrDefault(parameter) ?? new float[parameter.Length];
     }
 
+    // Metadata of another program may name something else.
+    private bool Fit => Graph.Outputs.Count == 1 && Graph.Output.Shape.C == ClassNames.Count;
+
     /// <summary>Writes the parameters to an executable of <see cref="Graph"/>.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     public void CopyTo(IExecutable executable)
@@ -62,6 +65,6 @@ public sealed class ImportedModel
         using var backend = new ManagedBackend();
         using IExecutable executable = backend.CompileInference(Graph, 1);
         CopyTo(executable);
-        SavedModel.Save(path, executable, Normalization);
+        SavedModel.Save(path, executable, Normalization, classNames: Fit ? ClassNames : null);
     }
 }

@@ -27,6 +27,9 @@ internal sealed record OnnxNode(string Domain, string Operator, long Version, st
     /// <summary>Whether an input is given.</summary>
     public bool Has(int input) => input < Inputs.Count && Inputs[input].Length > 0;
 
+    /// <summary>The name of an input; empty if it is omitted.</summary>
+    public string Input(int input) => input < Inputs.Count ? Inputs[input] : "";
+
     /// <summary>Whether an attribute is given.</summary>
     public bool Has(string attribute) => Attributes.ContainsKey(attribute);
 

@@ -26,7 +26,7 @@ public sealed class ImportTests
             Normalization = new(16, [0.25f], [0.5f]),
             ClassNames = [.. Enumerable.Range(0, 10).Select(digit => $"{digit}")],
         }));
-        JsonElement json = CommandLine.Run("import", file, "--save", saved, "--json").Json();
+        JsonElement json = CommandLine.Run("import", file, "--save", saved, "--json").Json(), exported;
         Assert.Multiple(() =>
         {
             Assert.That(CommandLine.NamesOf(json), Is.EqualTo("file, saved, inputs, outputs, layers, kinds, "
@@ -40,7 +40,8 @@ public sealed class ImportTests
             Assert.That(json.GetProperty("unsupported").GetArrayLength(), Is.Zero);
         });
         CommandLine.Run("eval", "--load", saved, "--data", "digits", "--backend", "managed").Succeeds();
-        CommandLine.Run("export", "--load", saved, "--onnx", again, "--normalize").Succeeds();
+        exported = CommandLine.Run("export", "--load", saved, "--onnx", again, "--normalize", "--json").Json();
+        Assert.That(exported.GetProperty("classes").GetArrayLength(), Is.EqualTo(10));
         CommandLine.Run("train", "--weights", saved, "--backend", "managed", "--fast-dev-run").Succeeds();
         CommandLine text = CommandLine.Run("import", again);
         text.Succeeds();

@@ -9,6 +9,7 @@ using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
 using ConvNet.Models;
+using ConvNet.Onnx;
 using ConvNet.Summaries;
 using ConvNet.Tests.Reports;
 using ConvNet.Training;
@@ -49,8 +50,19 @@ public sealed partial class TableTests
         ("gradcheck --sweep", people => s_sweep.Value.Write(people)),
         ("bench", people => BenchTables.Write(people, SamplePages.BenchResult())),
         ("bench --profile", people => BenchTables.Write(people, Profiled())),
+        ("import", people => people.Write(ImportVerb.TableOf([new("", "Exp", "no layer computes it", ["layers.0.exp"]),
+            new("com.microsoft", "FusedConv", "the domain com.microsoft is not known", ["a.b.c.d.e.f.g.h.i", "b"])]))),
+        ("onnx-conformance", people => people.Write(OnnxConformanceVerb.TableOf([.. Conformance()]))),
         ("compare", people => CompareTables.Write(people, SamplePages.CompareResult("resnet20"))),
     ];
+
+    private static IEnumerable<ConformanceResult> Conformance()
+    {
+        var each = new ConformanceCase("node", "test", "folder");
+        yield return new ConformanceResult(each, ConformanceOutcome.Passed, []);
+        yield return new ConformanceResult(each, ConformanceOutcome.Unsupported, [("MeanVarianceNormalization",
+            "no layer computes it"), ("Conv", "it works on a tensor of 5 dimensions; maps have 4")]);
+    }
 
     private static IEnumerable<TestCaseData> Cases => from table in s_tables
                                                       from width in (int[])[80, 100, 120, 200]

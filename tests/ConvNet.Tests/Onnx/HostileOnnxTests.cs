@@ -88,6 +88,24 @@ public sealed class HostileOnnxTests
         Refuses(OnnxModels.Of([0, 4], 99, OnnxModels.Node("Relu", ["x"], "y")), "99");
     }
 
+    [TestCase("Add"), TestCase("Mul"), TestCase("Div"), TestCase("MaxPool"), TestCase("Transpose"), TestCase("Where")]
+    [TestCase("Concat"), TestCase("MatMul"), TestCase("LRN"), TestCase("BatchNormalization"), TestCase("Split")]
+    [TestCase("InstanceNormalization"), TestCase("Conv"), TestCase("Resize"), TestCase("Pad"), TestCase("Gather")]
+    public void NodesWithoutTheirInputsAreErrors(string type)
+    {
+        foreach (string[] inputs in (string[][])[["x"], ["", "x"], ["x", "", "x"], ["x", "x"]])
+        {
+            try
+            {
+                OnnxModels.Of([0, 4], 20, OnnxModels.Node(type, inputs, "y")).Import();
+            }
+            catch (Exception error) when (error is InvalidDataException or OnnxImportException)
+            {
+                Assert.That(error.Message, Does.StartWith("model.onnx"));
+            }
+        }
+    }
+
     [Test]
     public void FunctionsThatCallThemselvesAreErrors()
     {

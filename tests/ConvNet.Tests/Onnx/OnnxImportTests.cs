@@ -69,12 +69,28 @@ public sealed class OnnxImportTests
     {
         using var folder = new TemporaryFolder();
         Graph graph = BuiltInModels.Create("resnet20");
+        string[] names = [.. Enumerable.Range(0, 10).Select(i => $"class \"{i}\" ä")];
         ImportedModel model = OnnxImport.Read(new MemoryStream(OnnxExport.Write(graph,
-            parameter => Samples.ParameterValues(parameter, parameter.Index))), "resnet20");
+            parameter => Samples.ParameterValues(parameter, parameter.Index), new OnnxExportOptions
+            {
+                ClassNames = names,
+            })), "resnet20");
         model.Save(folder.File("m.safetensors"));
         SavedModel saved = SavedModel.Load(folder.File("m.safetensors"));
         Assert.That(saved.Graph.Parameters.All(parameter => saved.ValuesOf(parameter, averaged: false)
             .SequenceEqual(model.ValuesOf(model.Graph.Parameters[parameter.Index]))), Is.True);
+        Assert.That(saved.ClassNames, Is.EqualTo(model.ClassNames).And.Length.EqualTo(10));
+    }
+
+    [Test]
+    public void NamesOfOtherClassesAreNotSaved()
+    {
+        using var folder = new TemporaryFolder();
+        using var backend = new ManagedBackend();
+        using IExecutable network = backend.CompileInference(Sequential.Of(new Shape(1, 2, 2), new Conv2d(3, 1)), 1);
+        Assert.That(() => SavedModel.Save(folder.File("m.safetensors"), network, classNames: ["a", "b"]),
+            Throws.ArgumentException.With.Message.Contains("2 names of classes").And.Message.Contains("3×2×2"));
+        Assert.That(File.Exists(folder.File("m.safetensors")), Is.False);
     }
 
     [Test]

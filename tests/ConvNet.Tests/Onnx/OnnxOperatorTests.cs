@@ -18,6 +18,8 @@ public sealed class OnnxOperatorTests
         .. Windows().SelectMany(window => Each("AveragePool", window)),
         Case("AveragePool that counts wide padding", 11, "AveragePool", Ints("kernel_shape", 3, 3),
             Ints("pads", 2, 2, 2, 2), OnnxAttribute.Of("count_include_pad", 1)),
+        Case("MaxPool with wide padding", 11, "MaxPool", Ints("kernel_shape", 3, 4), Ints("pads", 2, 3, 2, 1),
+            Ints("strides", 2, 1)),
         Case("MaxPool rounded up", 11, "MaxPool", Ints("kernel_shape", 3, 2), Ints("strides", 2, 3),
             OnnxAttribute.Of("ceil_mode", 1)),
         Case("Clip with attributes", 6, "Clip", OnnxAttribute.Of("min", -0.25f), OnnxAttribute.Of("max", 0.5f)),
@@ -38,6 +40,7 @@ public sealed class OnnxOperatorTests
         Case("ReduceMax of rows", 11, "ReduceMax", Ints("axes", 2)),
         Case("ReduceMax of channels and columns", 11, "ReduceMax", Ints("axes", 1, 3),
             OnnxAttribute.Of("keepdims", 0)),
+        Case("ReduceMin of the map", 11, "ReduceMin", Ints("axes", 2, 3)),
         Case("ReduceSum of samples' values", 11, "ReduceSum", Ints("axes", 1, 2, 3)),
         Case("Slice with attributes", 9, "Slice", Ints("starts", 1, 0, -4), Ints("ends", 3, 2, 1000),
             Ints("axes", 1, 3, 2)),
@@ -137,6 +140,11 @@ public sealed class OnnxOperatorTests
             OnnxModels.Node("Mean", ["c", "d"], "y")));
         yield return Named("Split and Concat along rows", s_map, OnnxModels.Of(s_map, 11,
             SplitNode(), OnnxModels.Node("Concat", ["b", "a"], "y", OnnxAttribute.Of("axis", 2))));
+        yield return Named("a row and some columns", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("Gather", ["x", "columns"], "a", OnnxAttribute.Of("axis", -1)),
+            OnnxModels.Node("Gather", ["a", "row"], "b", OnnxAttribute.Of("axis", 2)),
+            OnnxModels.Node("Squeeze", ["b", "axes"], "y")).With("columns", 1, 2, 3).With("row", -2L)
+            .With("axes", 2L));
         yield return Named("strided slices", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Slice",
             ["x", "starts", "ends", "axes", "steps"], "y")).With("starts", 1, 0).With("ends", 7, 6)
             .With("axes", 2, 3).With("steps", 2, 3));
@@ -153,6 +161,14 @@ public sealed class OnnxOperatorTests
             OnnxModels.Node("Add", ["x", "three"], "a"), OnnxModels.Node("Clip", ["a", "zero", "six"], "b"),
             OnnxModels.Node("Mul", ["x", "b"], "c"), OnnxModels.Node("Div", ["c", "six"], "y"))
             .With("three", [], 3f).With("zero", [], 0f).With("six", [], 6f));
+        yield return Named("layer normalisation as torch wrote it", last, OnnxModels.Of(last, 13,
+            OnnxModels.Node("ReduceMean", ["x"], "mean", Ints("axes", -1)),
+            OnnxModels.Node("Sub", ["x", "mean"], "d"), OnnxModels.Node("Pow", ["d", "two"], "p"),
+            OnnxModels.Node("ReduceMean", ["p"], "v", Ints("axes", -1)),
+            OnnxModels.Node("Add", ["v", "epsilon"], "a"), OnnxModels.Node("Sqrt", ["a"], "s"),
+            OnnxModels.Node("Div", ["d", "s"], "n"), OnnxModels.Node("Mul", ["n", "w"], "m"),
+            OnnxModels.Node("Add", ["m", "b"], "y")).With("two", [], 2f).With("epsilon", [], 1e-5f)
+            .With("w", [3], 1, 2, 3).With("b", [3], 3, 2, 1));
         yield return Named("old broadcasting", s_map, OnnxModels.Of(s_map, 7,
             OnnxModels.Node("Mul", ["x", "w"], "y")).With("w", [3, 1, 1], 1, 2, 3));
     }

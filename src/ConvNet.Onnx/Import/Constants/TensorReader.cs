@@ -58,7 +58,7 @@ internal sealed class TensorReader(ExternalData external)
         long length = 1;
         foreach (long size in sizes)
         {
-            if (size < 0 || (length > 0 && size > Array.MaxLength / length))
+            if (size < 0 || size > Array.MaxLength || (length > 0 && size > Array.MaxLength / length))
                 throw new InvalidDataException($"{place} has the sizes {Excerpt.Of(string.Join('×', sizes))}; none "
                     + $"may be negative, and their product at most {Array.MaxLength:N0}.");
             length *= size;

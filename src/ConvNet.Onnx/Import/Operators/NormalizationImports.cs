@@ -56,6 +56,9 @@ internal static class NormalizationImports
             throw new UnsupportedNodeException("its further outputs, the statistics, are used");
         Activation x = c.Input(node);
         int axis = x.Dimension(node.Whole("axis", -1));
+        long count = node.Whole("count", x.Rank - axis);
+        if (axis + count != x.Rank)
+            throw new UnsupportedNodeException($"it normalises {count} dimensions from {axis} on, of {x.Rank}");
         if (axis == 1)
         {
             x = c.Plain(x);

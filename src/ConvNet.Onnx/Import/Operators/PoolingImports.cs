@@ -10,8 +10,22 @@ internal static class PoolingImports
             throw new UnsupportedNodeException("its second output, the positions of the maxima, is used");
         Activation x = c.Plain(c.Input(node));
         Window window = Spatial.Of(node, x.Sizes).Window;
-        Finish(c, node, x, node.Note == AdaptiveMaxPool2d.Declared.Kind ? new AdaptiveMaxPool2d(Whole(x, window))
-            : new MaxPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding, window.Dilation));
+        if (node.Note == AdaptiveMaxPool2d.Declared.Kind)
+        {
+            Finish(c, node, x, new AdaptiveMaxPool2d(Whole(x, window)));
+            return;
+        }
+        Node map = c.Stored(x);
+        // Wide padding may as well repeat the border, whose values the window then has anyway.
+        if (!window.PadsAtMostHalf && window.Dilation == 1 && window.Rounding != Rounding.Ceiling
+            && Math.Max(window.Padding.Top, window.Padding.Bottom) < window.Kernel.H
+            && Math.Max(window.Padding.Left, window.Padding.Right) < window.Kernel.W)
+        {
+            map = c.AddPart(node, "padded", new Pad2d(window.Padding, PadMode.Replicate), map);
+            window = window with { Padding = 0 };
+        }
+        Finish(c, node, x, new MaxPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding,
+            window.Dilation), map);
     }
 
     /// <summary>AveragePool: an <see cref="AvgPool2d"/>.</summary>

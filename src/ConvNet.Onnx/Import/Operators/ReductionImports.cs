@@ -17,6 +17,15 @@ internal static class ReductionImports
     public static void Max(ImportContext c, OnnxNode node) => Reduce(c, node, FirstWithInputOfAll,
         (kernel, whole) => whole ? new GlobalMaxPool2d() : new MaxPool2d(kernel));
 
+    /// <summary>ReduceMin: minus the largest of the negated values.</summary>
+    public static void Min(ImportContext c, OnnxNode node)
+    {
+        string negated = $"{node.Outputs[0]}.negated", largest = $"{node.Outputs[0]}.largest";
+        ArithmeticImports.Neg(c, node with { Name = negated, Outputs = [negated], Inputs = [node.Inputs[0]] });
+        Max(c, node with { Name = largest, Outputs = [largest], Inputs = [negated, .. node.Inputs.Skip(1)] });
+        ArithmeticImports.Neg(c, node with { Inputs = [largest] });
+    }
+
     private static void Reduce(ImportContext c, OnnxNode node, int firstWithInput, Func<Extent, bool, Layer> layerOf)
     {
         Activation x = c.Input(node);

@@ -168,6 +168,23 @@ internal static class ShapeImports
             => Math.Clamp(position < 0 && position >= -size ? position + size : position, 0, size);
     }
 
+    /// <summary>Gather of successive channels, rows or columns: a <see cref="ConvNet.Slice"/>.</summary>
+    public static void Gather(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Input(node);
+        OnnxTensor indices = c.Constant(node, 1);
+        int dimension = x.Dimension(node.Whole("axis"));
+        long[] at = [.. indices.ToWholes().Select(i => i < 0 ? i + x.Sizes[dimension] : i)];
+        if (dimension == 0)
+            throw new UnsupportedNodeException("it selects samples");
+        if (at.Length == 0 || at[0] < 0 || at[^1] >= x.Sizes[dimension] || indices.Sizes.Length > 1
+            || at.Index().Any(each => each.Item != at[0] + each.Index))
+            throw new UnsupportedNodeException("it selects values that are not side by side");
+        if (at.Length < x.Sizes[dimension])
+            x = Cut(c, node, x, (dimension, (int)at[0], at.Length, 1), isLast: true);
+        c.Set(node, indices.Sizes.Length > 0 ? x : Without(x, [dimension]));
+    }
+
     /// <summary>Split: a <see cref="ConvNet.Slice"/> for each output.</summary>
     public static void Split(ImportContext c, OnnxNode node)
     {

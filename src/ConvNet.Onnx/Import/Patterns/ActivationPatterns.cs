@@ -21,26 +21,26 @@ internal static class ActivationPatterns
     /// <summary>Where(β·x &gt; threshold, x, Softplus(β·x)/β).</summary>
     public static OnnxNode? Softplus(OnnxProgram program, OnnxNode last)
     {
-        if (program.Producer(last.Inputs[0], "Greater") is not { } above
-            || program.Producer(last.Inputs[2], "Div") is not { } quotient
-            || program.Producer(quotient.Inputs[0], "Softplus") is not { } softplus
-            || softplus.Inputs[0] != above.Inputs[0]
-            || program.Producer(above.Inputs[0], "Mul") is not { } scaled || scaled.Inputs[0] != last.Inputs[1]
-            || program.Scalar(scaled.Inputs[1]) is not { } beta || program.Scalar(quotient.Inputs[1]) != beta
-            || program.Scalar(above.Inputs[1]) is not { } threshold)
+        if (program.Producer(last.Input(0), "Greater") is not { } above
+            || program.Producer(last.Input(2), "Div") is not { } quotient
+            || program.Producer(quotient.Input(0), "Softplus") is not { } softplus
+            || softplus.Input(0) != above.Input(0)
+            || program.Producer(above.Input(0), "Mul") is not { } scaled || scaled.Input(0) != last.Input(1)
+            || program.Scalar(scaled.Input(1)) is not { } beta || program.Scalar(quotient.Input(1)) != beta
+            || program.Scalar(above.Input(1)) is not { } threshold)
             return null;
-        return last.Composed("Softplus", [last.Inputs[1]], "", OnnxAttribute.Of("beta", (float)beta),
+        return last.Composed("Softplus", [last.Input(1)], "", OnnxAttribute.Of("beta", (float)beta),
             OnnxAttribute.Of("threshold", (float)threshold));
     }
 
     private static OnnxNode? Of(OnnxProgram program, OnnxNode last, double constant, string x, string gate)
     {
-        if (constant == 1 && program.Producer(gate, "Sigmoid")?.Inputs[0] == x)
+        if (constant == 1 && program.Producer(gate, "Sigmoid")?.Input(0) == x)
             return last.Composed("Silu", [x]);
         if (constant == 1 && program.Producer(gate, "Tanh") is { } tanh
-            && program.Producer(tanh.Inputs[0], "Softplus")?.Inputs[0] == x)
+            && program.Producer(tanh.Input(0), "Softplus")?.Input(0) == x)
             return last.Composed("Mish", [x]);
-        if (constant == 1 && program.Producer(gate, "HardSigmoid") is { } hard && hard.Inputs[0] == x
+        if (constant == 1 && program.Producer(gate, "HardSigmoid") is { } hard && hard.Input(0) == x
             && hard.Real("alpha", 0.2f) == 1f / 6 && hard.Real("beta", 0.5f) == 0.5f)
             return Activation(last, "HardSwish", x);
         if (constant.IsNear(1.0 / 6) && HardSigmoidTimes6(program, gate) == x)
@@ -48,8 +48,8 @@ internal static class ActivationPatterns
         if (!constant.IsNear(0.5) || program.Plus(gate, 1) is not { } sign)
             return null;
         if (program.Producer(sign, "Erf") is { } erf)
-            return IsTimes(program, erf.Inputs[0], x, Math.Sqrt(0.5)) ? last.Composed("Gelu", [x]) : null;
-        return program.Producer(sign, "Tanh") is { } approximate && IsCubic(program, approximate.Inputs[0], x)
+            return IsTimes(program, erf.Input(0), x, Math.Sqrt(0.5)) ? last.Composed("Gelu", [x]) : null;
+        return program.Producer(sign, "Tanh") is { } approximate && IsCubic(program, approximate.Input(0), x)
             ? last.Composed("Gelu", [x], "", OnnxAttribute.Of("approximate", "tanh")) : null;
     }
 
@@ -58,9 +58,9 @@ internal static class ActivationPatterns
     {
         if (program.Producer(value, "Clip") is not { } clip)
             return null;
-        double? min = clip.Has("min") ? clip.Real("min") : clip.Has(1) ? program.Scalar(clip.Inputs[1]) : null,
-            max = clip.Has("max") ? clip.Real("max") : clip.Has(2) ? program.Scalar(clip.Inputs[2]) : null;
-        return (min, max) == (0, 6) ? program.Plus(clip.Inputs[0], 3) : null;
+        double? min = clip.Has("min") ? clip.Real("min") : clip.Has(1) ? program.Scalar(clip.Input(1)) : null,
+            max = clip.Has("max") ? clip.Real("max") : clip.Has(2) ? program.Scalar(clip.Input(2)) : null;
+        return (min, max) == (0, 6) ? program.Plus(clip.Input(0), 3) : null;
     }
 
     private static bool IsTimes(OnnxProgram program, string value, string x, double factor)
@@ -79,7 +79,7 @@ internal static class ActivationPatterns
         if (factors is [var a, var b])
             return IsPower(program.Plus(a == x ? b : a, 1), 2) && (a == x || b == x);
         return factors is [var only] && program.Producer(only, "Add") is { } sum
-            && ((sum.Inputs[0] == x && IsPower(sum.Inputs[1], 3)) || (sum.Inputs[1] == x && IsPower(sum.Inputs[0], 3)));
+            && ((sum.Input(0) == x && IsPower(sum.Input(1), 3)) || (sum.Input(1) == x && IsPower(sum.Input(0), 3)));
 
         bool IsPower(string? power, int exponent)
         {
@@ -87,8 +87,8 @@ internal static class ActivationPatterns
                 return false;
             (double constant, List<string> parts) = program.Factors(scaled);
             return constant.IsNear(Cubic) && ((parts.Count == exponent && parts.All(part => part == x))
-                || (parts is [var single] && program.Producer(single, "Pow") is { } pow && pow.Inputs[0] == x
-                    && program.Scalar(pow.Inputs[1]) == exponent));
+                || (parts is [var single] && program.Producer(single, "Pow") is { } pow && pow.Input(0) == x
+                    && program.Scalar(pow.Input(1)) == exponent));
         }
     }
 

@@ -33,7 +33,7 @@ internal static class PatternParts
         foreach (string value in product.Operator == "Div" ? product.Inputs.Take(1) : product.Inputs)
             Add(value);
         if (product.Operator == "Div")
-            constant /= program.Scalar(product.Inputs[1]) ?? double.NaN;
+            constant /= program.Scalar(product.Input(1)) ?? double.NaN;
         return (constant, others);
 
         void Add(string value)
@@ -41,7 +41,7 @@ internal static class PatternParts
             if (program.Scalar(value) is { } number)
                 constant *= number;
             else if (others.Count < MostFactors && (program.Producer(value, "Mul") is not null
-                || (program.Producer(value, "Div") is { } division && program.Scalar(division.Inputs[1]) is not null)))
+                || (program.Producer(value, "Div") is { } division && program.Scalar(division.Input(1)) is not null)))
             {
                 (double inner, List<string> more) = program.Factors(program.Producer(value, "Mul")
                     ?? program.Producer(value, "Div")!);
@@ -60,8 +60,8 @@ internal static class PatternParts
             return null;
         for (int i = 0; i < 2; i++)
         {
-            if (program.Scalar(sum.Inputs[i]) is { } number && number.IsNear(constant))
-                return sum.Inputs[1 - i];
+            if (program.Scalar(sum.Input(i)) is { } number && number.IsNear(constant))
+                return sum.Input(1 - i);
         }
         return null;
     }

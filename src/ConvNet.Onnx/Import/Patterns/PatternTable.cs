@@ -10,9 +10,9 @@ internal static class PatternTable
 
     private static readonly FrozenDictionary<string, Pattern[]> s_patterns = new Dictionary<string, Pattern[]>
     {
-        ["Add"] = [NormalizationPatterns.Group, LinearPatterns.Bias],
+        ["Add"] = [NormalizationPatterns.Group, LayerNormPatterns.Affine, LinearPatterns.Bias],
         ["Concat"] = [PoolingPatterns.AdaptiveMax],
-        ["Div"] = [NormalizationPatterns.LocalResponse, ActivationPatterns.Product],
+        ["Div"] = [NormalizationPatterns.LocalResponse, LayerNormPatterns.Composed, ActivationPatterns.Product],
         ["Identity"] = [NormalizationPatterns.Group],
         ["MatMul"] = [PoolingPatterns.AdaptiveAverage],
         ["MaxPool"] = [PoolingPatterns.PaddedMax],

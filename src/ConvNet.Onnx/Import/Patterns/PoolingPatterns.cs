@@ -6,9 +6,9 @@ internal static class PoolingPatterns
     /// <summary>Adaptive average pooling: a matrix times the map times a matrix.</summary>
     public static OnnxNode? AdaptiveAverage(OnnxProgram program, OnnxNode last)
         => program.Constant(last, 1) is { Sizes.Length: 2 }
-            && program.Producer(last.Inputs[0], "MatMul") is { } means
+            && program.Producer(last.Input(0), "MatMul") is { } means
             && program.Constant(means, 0) is { Sizes.Length: 2 }
-            ? last.Composed("AdaptiveAveragePool", [means.Inputs[1], means.Inputs[0], last.Inputs[1]]) : null;
+            ? last.Composed("AdaptiveAveragePool", [means.Input(1), means.Input(0), last.Input(1)]) : null;
 
     /// <summary>Adaptive max pooling: the maxima of slices of rows, then of columns.</summary>
     public static OnnxNode? AdaptiveMax(OnnxProgram program, OnnxNode last)
@@ -24,8 +24,8 @@ internal static class PoolingPatterns
     /// <summary>Max pooling of a map that was padded with −∞.</summary>
     public static OnnxNode? PaddedMax(OnnxProgram program, OnnxNode last)
     {
-        if (program.Producer(last.Inputs[0], "Pad") is not { } pad || pad.Text("mode", "constant") != "constant"
-            || !double.IsNegativeInfinity(pad.Has(2) ? program.Scalar(pad.Inputs[2]) ?? 0 : pad.Real("value"))
+        if (program.Producer(last.Input(0), "Pad") is not { } pad || pad.Text("mode", "constant") != "constant"
+            || !double.IsNegativeInfinity(pad.Has(2) ? program.Scalar(pad.Input(2)) ?? 0 : pad.Real("value"))
             || program.Constant(pad, 1)?.ToWholes() is not [0, 0, var top, var left, 0, 0, var bottom, var right]
             || pad.Has(3) || last.Wholes("pads")?.Any(size => size != 0) == true
             || last.Text("auto_pad", "NOTSET") is not ("NOTSET" or "VALID"))
@@ -34,7 +34,7 @@ internal static class PoolingPatterns
         long[] sizes = [top, left, bottom, right];
         attributes["pads"] = OnnxAttribute.Of("pads", [.. sizes.Select(size => (int)Math.Clamp(size, int.MinValue,
             int.MaxValue))]);
-        return last with { Inputs = [pad.Inputs[0]], Attributes = attributes };
+        return last with { Inputs = [pad.Input(0)], Attributes = attributes };
     }
 
     // The input of the slices, and the start and end of each.
@@ -48,11 +48,11 @@ internal static class PoolingPatterns
         {
             if (program.Producer(input, "ReduceMax") is not { } maximum || maximum.Whole("keepdims", 1) != 1
                 || (maximum.Wholes("axes") ?? program.Constant(maximum, 1)?.ToWholes()) is not [var along]
-                || along != axis || program.Producer(maximum.Inputs[0], "Slice") is not { } slice
+                || along != axis || program.Producer(maximum.Input(0), "Slice") is not { } slice
                 || program.Constant(slice, 1)?.ToWholes() is not [var start]
                 || program.Constant(slice, 2)?.ToWholes() is not [var end]
                 || program.Constant(slice, 3)?.ToWholes() is not [var cut] || cut != axis || slice.Has(4)
-                || (x ??= slice.Inputs[0]) != slice.Inputs[0] || start is < 0 or > int.MaxValue
+                || (x ??= slice.Input(0)) != slice.Input(0) || start is < 0 or > int.MaxValue
                 || end is < 0 or > int.MaxValue)
                 return null;
             bins.AddRange([(int)start, (int)end]);
