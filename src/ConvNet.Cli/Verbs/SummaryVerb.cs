@@ -27,7 +27,7 @@ internal sealed class SummaryVerb : Verb
         "summary --model resnet18 --plan --batch 1 --inference",
         "summary --model lenet5 --plan --backend torchsharp:padded")
     {
-        _model = WithDefault("--model", ModelChoice.Description, "digits", "MODEL");
+        _model = WithDefault("--model", $"{ModelChoice.Description} Also a saved model.", "digits", "MODEL");
         ReadsModel(_model);
         _input = Optional<string>("--input",
             "Image shape, for example 3x32x32 (channels, rows, columns). Default: that of the model.", "CxHxW");
@@ -46,7 +46,7 @@ internal sealed class SummaryVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         Shape? input = command.GetValue(_input) is { } text ? Shape.Parse(text) : null;
-        Graph graph = ModelChoice.Open(command.GetValue(_model)!, input);
+        Graph graph = ModelChoice.OpenWithTraining(command.GetValue(_model)!, input).Graph;
         terminal.Cancellation.ThrowIfCancellationRequested();
         if (command.GetValue(_save) is { } file)
         {

@@ -80,7 +80,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         OperatorImport? import = OperatorTable.Find(node);
         if (node.Inputs.Any(input => !context.IsKnown(input)))
         {
-            if (import is null)
+            if (import is null && !Folding.Knows(node))
                 _unsupported.Add((node, NoImport(node)));
             else
                 _unseen++;

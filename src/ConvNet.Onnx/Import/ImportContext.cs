@@ -55,6 +55,10 @@ internal sealed class ImportContext(OnnxProgram program, long batch)
     public bool IsKnown(string name) => name.Length == 0 || _activations.ContainsKey(name)
         || program.Constants.ContainsKey(name) || program.Unread.ContainsKey(name);
 
+    /// <summary>Whether a further output of a node is read. Old files name all outputs.</summary>
+    public bool IsRead(OnnxNode node, int output) => output < node.Outputs.Count
+        && (program.Uses(node.Outputs[output]) > 0 || program.Outputs.Contains(node.Outputs[output]));
+
     /// <summary>Defines a constant.</summary>
     public void Define(string name, OnnxTensor value) => program.Constants[name] = value;
 

@@ -45,6 +45,9 @@ internal static class Views
     /// <summary>Returns a view of the value in which a dimension is stored as the channels.</summary>
     public static Activation WithChannels(this ImportContext c, Activation x, int dimension)
     {
+        // Further dimensions are columns of the map.
+        if (dimension == 1 && x.Rank > 1 && x.IsPlain)
+            return x;
         if (x.Rank > 4 || dimension == 0 || dimension >= x.Rank || x.Order[0] != 0)
             throw new UnsupportedNodeException(dimension == 0 ? "it works on the dimension of the samples"
                 : $"it works on dimension {dimension} of a tensor of {x.Rank} dimensions");

@@ -43,6 +43,9 @@ public sealed class ImportTests
         exported = CommandLine.Run("export", "--load", saved, "--onnx", again, "--normalize", "--json").Json();
         Assert.That(exported.GetProperty("classes").GetArrayLength(), Is.EqualTo(10));
         CommandLine.Run("train", "--weights", saved, "--backend", "managed", "--fast-dev-run").Succeeds();
+        CommandLine.Run("summary", "--model", saved).Succeeds();
+        CommandLine.Run("gradcheck", "--model", saved, "--batch", "1", "--mode", "exact", "--backends",
+            "managed,native").Succeeds();
         CommandLine text = CommandLine.Run("import", again);
         text.Succeeds();
         Assert.That(text.Output, Does.Contain("with the normalisation of pixels").And.Contain("output"));

@@ -176,6 +176,18 @@ public sealed class OnnxImportTests
     }
 
     [Test]
+    public void OutputsThatNothingReadsDoNotMatter()
+    {
+        NodeProto dropout = OnnxModels.Node("Dropout", ["x"], "y", OnnxAttribute.Of("ratio", 0.25f));
+        dropout.Output.Add("mask");
+        ModelProto model = OnnxModels.Of([0, 2, 4, 4], 7, dropout);
+        Assert.That(model.Import().Graph.Output.Layer, Is.EqualTo(new Dropout(0.25f)));
+        model.Graph.Output.Add(OnnxModels.Value("mask", null));
+        Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains("the mask, is "
+            + "used"));
+    }
+
+    [Test]
     public void ConstantsOfFormulasAreNamed()
     {
         ModelProto model = OnnxModels.Of([0, 2, 4, 4], 20, OnnxModels.Node("Mul", ["x", "two"], "a"),

@@ -26,6 +26,8 @@ public sealed class OnnxOperatorTests
         Case("Clip without limits", 6, "Clip"),
         Case("HardSigmoid with its own factors", 6, "HardSigmoid"),
         Case("LeakyRelu with a negative slope", 6, "LeakyRelu", OnnxAttribute.Of("alpha", -0.5f)),
+        Case("Selu with other factors", 6, "Selu", OnnxAttribute.Of("alpha", 2f), OnnxAttribute.Of("gamma", 3f)),
+        Case("soft shrinkage", 9, "Shrink", OnnxAttribute.Of("lambd", 0.25f), OnnxAttribute.Of("bias", 0.25f)),
         Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"),
         Case("Softmax of all dimensions", 11, "Softmax", OnnxAttribute.Of("axis", 1)),
         Case("Softmax of rows", 13, "Softmax", OnnxAttribute.Of("axis", 2)),
@@ -134,6 +136,9 @@ public sealed class OnnxOperatorTests
             OnnxModels.Node("Reshape", ["x", "sizes"], "y")).With("zero", 0L).With("rest", -1L));
         yield return Named("a sum with a value for each channel", s_map, OnnxModels.Of(s_map, 13,
             OnnxModels.Node("GlobalAveragePool", ["x"], "a"), OnnxModels.Node("Sub", ["x", "a"], "y")));
+        yield return Named("a factor for each pixel", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("ReduceMean", ["x"], "a", Ints("axes", 1)), OnnxModels.Node("Sigmoid", ["a"], "b"),
+            OnnxModels.Node("Mul", ["x", "b"], "y")));
         yield return Named("Max, Min and Mean of several", s_map, OnnxModels.Of(s_map, 13,
             OnnxModels.Node("Neg", ["x"], "a"), OnnxModels.Node("Sigmoid", ["x"], "b"),
             OnnxModels.Node("Max", ["x", "a", "b"], "c"), OnnxModels.Node("Min", ["x", "b"], "d"),
@@ -169,6 +174,29 @@ public sealed class OnnxOperatorTests
             OnnxModels.Node("Div", ["d", "s"], "n"), OnnxModels.Node("Mul", ["n", "w"], "m"),
             OnnxModels.Node("Add", ["m", "b"], "y")).With("two", [], 2f).With("epsilon", [], 1e-5f)
             .With("w", [3], 1, 2, 3).With("b", [3], 3, 2, 1));
+        int[] volume = [2, 3, 2, 2, 3];
+        yield return Named("batch normalisation of more dimensions", volume, OnnxModels.Of(volume, 13,
+            OnnxModels.Node("BatchNormalization", ["x", "a", "b", "a", "a"], "y")).With("a", [3], 1, 2, 3)
+            .With("b", [3], 3, 2, 1));
+        yield return Named("the operators of version 18", s_map, OnnxModels.Of(s_map, 18,
+            OnnxModels.Node("Pad", ["x", "pads", "", "rows"], "a"),
+            // ONNX Runtime fuses a padding into the pooling behind it, and then refuses the pooling for it.
+            OnnxModels.Node("Relu", ["a"], "r"),
+            OnnxModels.Node("ReduceMean", ["r", "columns"], "b", OnnxAttribute.Of("keepdims", 0)),
+            OnnxModels.Node("Unsqueeze", ["b", "columns"], "c"), OnnxModels.Node("Mish", ["c"], "y"))
+            .With("pads", 1, 2).With("rows", 2L).With("columns", 3L));
+        yield return Named("equal parts", s_map, OnnxModels.Of(s_map, 18, Parts(),
+            OnnxModels.Node("Sub", ["a", "b"], "y")));
+        yield return Named("group normalisation", [2, 4, 3, 5], OnnxModels.Of([2, 4, 3, 5], 21,
+            OnnxModels.Node("GroupNormalization", ["x", "w", "b"], "y", OnnxAttribute.Of("num_groups", 2)))
+            .With("w", [4], 1, 2, 3, 4).With("b", [4], 4, 3, 2, 1));
+        yield return Named("group normalisation of older operators", [2, 4, 3, 5], OnnxModels.Of([0, 4, 3, 5], 13,
+            OnnxModels.Node("Reshape", ["x", "groups"], "a"),
+            OnnxModels.Node("InstanceNormalization", ["a", "ones", "zeros"], "b"),
+            OnnxModels.Node("Shape", ["x"], "sizes"), OnnxModels.Node("Reshape", ["b", "sizes"], "c"),
+            OnnxModels.Node("Mul", ["c", "w"], "d"), OnnxModels.Node("Add", ["d", "v"], "y"))
+            .With("groups", 0, 2, -1).With("ones", [2], 1, 1).With("zeros", [2], 0, 0)
+            .With("w", [4, 1, 1], 1, 2, 3, 4).With("v", [4, 1, 1], 4, 3, 2, 1));
         yield return Named("old broadcasting", s_map, OnnxModels.Of(s_map, 7,
             OnnxModels.Node("Mul", ["x", "w"], "y")).With("w", [3, 1, 1], 1, 2, 3));
     }
@@ -176,6 +204,14 @@ public sealed class OnnxOperatorTests
     private static NodeProto SplitNode()
     {
         NodeProto split = OnnxModels.Node("Split", ["x"], "a", OnnxAttribute.Of("axis", 2), Ints("split", 3, 4));
+        split.Output.Add("b");
+        return split;
+    }
+
+    private static NodeProto Parts()
+    {
+        NodeProto split = OnnxModels.Node("Split", ["x"], "a", OnnxAttribute.Of("axis", 3),
+            OnnxAttribute.Of("num_outputs", 2));
         split.Output.Add("b");
         return split;
     }

@@ -60,6 +60,9 @@ internal sealed class Folding(TensorReader tensors)
 
     private long _left = MostValues;
 
+    /// <summary>Whether a node is computed if it reads constants only.</summary>
+    public static bool Knows(OnnxNode node) => node.Domain.Length == 0 && s_functions.ContainsKey(node.Operator);
+
     /// <summary>Computes a node.</summary>
     /// <returns>Null if the operator is not computed here.</returns>
     /// <exception cref="UnsupportedNodeException">The result is too large.</exception>

@@ -77,7 +77,9 @@ internal static class ActivationImports
     {
         Activation x = c.Input(node);
         OnnxTensor slopes = c.Constant(node, 1);
-        int dimension = ArithmeticImports.ChannelOf(x, slopes);
+        // Before version 7, the slopes are those of the channels whatever follows them.
+        int dimension = node.Version < 7 && slopes.Length > 1 && x.Rank > 1 && slopes.Length == x.Sizes[1] ? 1
+            : ArithmeticImports.ChannelOf(x, slopes);
         if (dimension >= 0)
             x = c.WithChannels(x, dimension);
         Node added = c.Add(node, new Prelu(perChannel: dimension >= 0), dimension >= 0 ? c.Stored(x) : x.Node);
@@ -85,15 +87,33 @@ internal static class ActivationImports
         c.Set(node, x.With(added));
     }
 
-    /// <summary>Selu with its usual constants.</summary>
+    /// <summary>Selu; with other constants than the usual ones, a scaled <see cref="ConvNet.Elu"/>.</summary>
     public static void Selu(ImportContext c, OnnxNode node)
     {
         const float Alpha = 1.67326319f, Gamma = 1.05070102f;
         // The first version has fewer digits.
-        if (Math.Abs(node.Real("alpha", Alpha) - Alpha) > 1e-4f || Math.Abs(node.Real("gamma", Gamma) - Gamma) > 1e-4f)
-            throw new UnsupportedNodeException($"alpha is {node.Real("alpha", Alpha)} and gamma "
-                + $"{node.Real("gamma", Gamma)}; the layer has {Alpha} and {Gamma}");
-        Elementwise(c, node, new Selu());
+        (float alpha, float gamma) = (node.Real("alpha", Alpha), node.Real("gamma", Gamma));
+        if (Math.Abs(alpha - Alpha) <= 1e-4f && Math.Abs(gamma - Gamma) <= 1e-4f)
+        {
+            Elementwise(c, node, new Selu());
+            return;
+        }
+        Activation x = c.Input(node);
+        Node scaled = c.Add(node, new LayerScale(gamma), c.AddPart(node, "elu", new Elu(alpha), x.Node));
+        c.Write(scaled, ParameterRole.Scale, [.. Enumerable.Repeat(gamma, x.Node.Shape.C)], isFixed: true);
+        c.Set(node, x.With(scaled));
+    }
+
+    /// <summary>Shrink by its threshold: the input without what lies within the limits.</summary>
+    public static void Shrink(ImportContext c, OnnxNode node)
+    {
+        float threshold = node.Real("lambd", 0.5f);
+        if (node.Real("bias") != threshold || threshold <= 0)
+            throw new UnsupportedNodeException($"lambd is {threshold} and bias {node.Real("bias")}; only equal values "
+                + "are a difference of layers");
+        Activation x = c.Input(node);
+        Node within = c.AddPart(node, "within", new Clip(-threshold, threshold), x.Node);
+        c.Set(node, x.With(c.Add(node, new Subtract(), x.Node, within)));
     }
 
     /// <summary>Softplus, of ONNX or with the attributes of torch.</summary>
@@ -125,7 +145,7 @@ internal static class ActivationImports
     /// <summary>Dropout: the layer that the export wrote, or a <see cref="ConvNet.Dropout"/>.</summary>
     public static void Dropout(ImportContext c, OnnxNode node)
     {
-        if (node.Outputs.Count > 1 && node.Outputs[1].Length > 0)
+        if (c.IsRead(node, 1))
             throw new UnsupportedNodeException("its second output, the mask, is used");
         if (c.Scalar(node, 2, 0) != 0)
             throw new UnsupportedNodeException("it drops values in inference too (training_mode)");

@@ -236,11 +236,24 @@ internal static class ArithmeticImports
         return sizes;
     }
 
-    // A value for each channel is spread over the map; Multiply does so itself.
-    private static Node Spread(ImportContext c, Activation x, long[] sizes, bool scales)
+    /// <summary>Spreads a value for each channel, which <see cref="Multiply"/> does itself, or for each pixel over a
+    /// map.</summary>
+    /// <param name="c">The import.</param>
+    /// <param name="x">The value.</param>
+    /// <param name="sizes">The sizes of the map.</param>
+    /// <param name="scales">Whether a <see cref="Multiply"/> reads it.</param>
+    /// <exception cref="UnsupportedNodeException">It has other values.</exception>
+    public static Node Spread(ImportContext c, Activation x, long[] sizes, bool scales = false)
     {
         Node map = c.Stored(x);
         Shape wanted = ImportContext.ShapeOf(sizes);
+        if (map.Shape.C == 1 && wanted.C > 1 && (map.Shape.IsVector || map.Shape.Area == wanted.Area))
+        {
+            // Every channel is the same map.
+            Node channels = c.AddNamed($"{map.Name}.channels", new Conv2d(wanted.C, 1, bias: false), map);
+            c.Write(channels, ParameterRole.Weight, [.. Enumerable.Repeat(1f, wanted.C)], isFixed: true);
+            map = channels;
+        }
         if (map.Shape == wanted || (scales && map.Shape == Shape.Vector(wanted.C)))
             return map;
         return map.Shape == Shape.Vector(wanted.C)

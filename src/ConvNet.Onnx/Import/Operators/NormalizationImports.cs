@@ -12,7 +12,7 @@ internal static class NormalizationImports
     /// <summary>BatchNormalization: a <see cref="BatchNorm2d"/>.</summary>
     public static void Batch(ImportContext c, OnnxNode node)
     {
-        if (node.Whole("training_mode") != 0 || node.Outputs.Skip(1).Any(output => output.Length > 0))
+        if (node.Whole("training_mode") != 0 || Enumerable.Range(1, 4).Any(i => c.IsRead(node, i)))
             throw new UnsupportedNodeException("it normalises with the statistics of the batch (training_mode)");
         if (node.Version < FirstWithoutSpatial && node.Whole("spatial", 1) == 0)
             throw new UnsupportedNodeException("it has statistics of every pixel (spatial=0)");
@@ -52,7 +52,7 @@ internal static class NormalizationImports
     /// <see cref="LayerNorm"/>.</summary>
     public static void Layer(ImportContext c, OnnxNode node)
     {
-        if (node.Outputs.Skip(1).Any(output => output.Length > 0))
+        if (c.IsRead(node, 1) || c.IsRead(node, 2))
             throw new UnsupportedNodeException("its further outputs, the statistics, are used");
         Activation x = c.Input(node);
         int axis = x.Dimension(node.Whole("axis", -1));

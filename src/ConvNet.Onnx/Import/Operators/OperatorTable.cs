@@ -62,6 +62,7 @@ internal static class OperatorTable
         ["Resize"] = ResizeImports.Resize,
         ["Selu"] = ActivationImports.Selu,
         ["Shape"] = ShapeImports.Shape,
+        ["Shrink"] = ActivationImports.Shrink,
         ["Sigmoid"] = ActivationImports.Plain<Sigmoid>,
         ["Slice"] = ShapeImports.Slice,
         ["Softmax"] = ActivationImports.Softmax,

@@ -6,7 +6,7 @@ internal static class PoolingImports
     /// <summary>MaxPool: a <see cref="MaxPool2d"/>.</summary>
     public static void Max(ImportContext c, OnnxNode node)
     {
-        if (node.Outputs.Count > 1 && node.Outputs[1].Length > 0)
+        if (c.IsRead(node, 1))
             throw new UnsupportedNodeException("its second output, the positions of the maxima, is used");
         Activation x = c.Plain(c.Input(node));
         Window window = Spatial.Of(node, x.Sizes).Window;

@@ -41,7 +41,7 @@ internal static class ResizeImports
             : (int)Math.Clamp(pads[from + dimension], int.MinValue, int.MaxValue);
     }
 
-    /// <summary>Expand of a value for each channel: nearest upsampling.</summary>
+    /// <summary>Expand of a value for each channel or each pixel.</summary>
     public static void Expand(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
@@ -60,11 +60,9 @@ internal static class ResizeImports
             c.Set(node, x);
             return;
         }
-        Shape shape = ImportContext.ShapeOf(sizes);
-        if (x.Rank > 4 || sizes[0] != x.Sizes[0] || x.Rank < 2 || sizes[1] != x.Sizes[1])
-            throw new UnsupportedNodeException($"it repeats values of {ArithmeticImports.Text(x)} as "
-                + $"N×{string.Join('×', sizes.Skip(1))}; a layer repeats rows and columns");
-        c.Set(node, Activation.Of(c.Add(node, new Upsample(size: (shape.H, shape.W)), c.Stored(x)), sizes));
+        if (x.Rank is < 2 or > 4 || sizes[0] != x.Sizes[0])
+            throw new UnsupportedNodeException("it repeats samples");
+        c.Set(node, Activation.Of(ArithmeticImports.Spread(c, x, sizes), sizes));
     }
 
     /// <summary>Upsample: the operator before <see cref="Resize"/>.</summary>

@@ -198,10 +198,10 @@ internal static class ShapeImports
             long each = (size + count - 1) / count;
             lengths = [.. Enumerable.Range(0, count).Select(i => Math.Clamp(size - i * each, 0, each))];
         }
-        if (lengths.Length != count || lengths.Sum() != size || lengths.Any(length => length < 0))
-            throw new InvalidDataException($"{node.Place} divides {size} values into {string.Join(" + ", lengths)}.");
         if (dimension == 0)
             throw new UnsupportedNodeException("it divides the samples");
+        if (lengths.Length != count || lengths.Sum() != size || lengths.Any(length => length < 0))
+            throw new InvalidDataException($"{node.Place} divides {size} values into {string.Join(" + ", lengths)}.");
         int start = 0;
         for (int i = 0; i < count; start += (int)lengths[i++])
         {
