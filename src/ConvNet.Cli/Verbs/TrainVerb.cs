@@ -5,8 +5,8 @@ using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
-using ConvNet.TensorBoard;
 using ConvNet.Serve;
+using ConvNet.TensorBoard;
 using ConvNet.Training;
 using Spectre.Console;
 
@@ -151,8 +151,8 @@ internal sealed class TrainVerb : Verb
         run.WriteHead(terminal, isResumed: goesOn is not null);
         CheckpointCallback[] saving = isTrial ? []
             : _saving.Callbacks(command, terminal, folder, normalization, training);
-        TrainingResult result = run.Train(terminal, start.Saved,
-            [.. callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]);
+        TrainingResult result = WatchOptions.Follow(page, () => run.Train(terminal, start.Saved,
+            [.. callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]));
         run.WriteResult(terminal, result);
         Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
         if (isTrial)

@@ -127,7 +127,10 @@ const show = {
       format.percent(epoch.trainAccuracy), format.percent(epoch.testAccuracy), format.loss(epoch.testLoss),
       epoch.seconds?.toFixed(2) ?? format.none, format.whole(epoch.imagesPerSecond)]);
     const table = tableOf(["epoch", "loss", "training", tested, `${tested} loss`, "seconds", "images/s"], rows);
-    fill("epochs", index, rows.length === 0 ? element("p", { class: "empty" }, "No epoch is complete yet.")
+    const { everyEpoch } = runs[index];
+    fill("epochs", index, ...everyEpoch > 1 ? [element("p", { class: "note" },
+      `One of ${everyEpoch} epochs is shown, here and in the curves of the epochs.`)] : [],
+    rows.length === 0 ? element("p", { class: "empty" }, "No epoch is complete yet.")
       : element("div", { class: "scroll limited", tabindex: "0", role: "region", "aria-label": "epochs" }, table));
   },
 
@@ -323,7 +326,8 @@ const receive = (section, event) => {
   const isNew = runs[run] === undefined;
   while (runs.length <= run) runs.push({});
   if (section === "summary") Object.assign(runs[run], value);
-  else runs[run][section] = section === "epochs" ? value.epochs : value;
+  else if (section === "epochs") Object.assign(runs[run], { epochs: value.epochs, everyEpoch: value.every });
+  else runs[run][section] = value;
   if (isNew && runs.length > 1) showAll();
   dirty.add(`${section} ${run}`);
   byId("notice").textContent = runs.some(each => each.summary?.status === "open" && each.summary.folder == null)

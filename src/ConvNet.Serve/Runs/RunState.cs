@@ -83,7 +83,7 @@ internal sealed class RunState
         Changed(RunSection.Summary);
     }
 
-    /// <summary>Notes what is wrong with the log.</summary>
+    /// <summary>Notes what is wrong with the log, or why the training has failed.</summary>
     public void Fail(string problem)
     {
         _summary = _summary with { Problem = problem };

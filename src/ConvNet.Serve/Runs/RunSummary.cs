@@ -24,7 +24,7 @@ public sealed record RunSummary
     /// <summary>Why it was stopped before its end; null if it was not.</summary>
     public string? Stopped { get; init; }
 
-    /// <summary>What is wrong with the log; null if nothing is.</summary>
+    /// <summary>What is wrong with the log, or why the training has failed; null if nothing is.</summary>
     public string? Problem { get; init; }
 
     /// <summary>When it was started.</summary>

@@ -8,6 +8,9 @@ namespace ConvNet.Serve.Runs;
 /// <param name="folder">The folder of its log; null if there is none.</param>
 public sealed class WatchedRun(string? name, string? folder)
 {
+    /// <summary>The number of epochs that a page shows, at most.</summary>
+    internal const int MostEpochs = 1000;
+
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web)
     {
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
@@ -63,7 +66,7 @@ public sealed class WatchedRun(string? name, string? folder)
         }
     }
 
-    /// <summary>Notes what is wrong with the log.</summary>
+    /// <summary>Notes what is wrong with the log, or why the training has failed.</summary>
     /// <param name="problem">A sentence.</param>
     public void Fail(string problem)
     {
@@ -108,7 +111,7 @@ public sealed class WatchedRun(string? name, string? folder)
             accuracy = Of(_state.Steps.Points, point => point.Accuracy),
             imagesPerSecond = Of(_state.Steps.Points, point => point.ImagesPerSecond),
         },
-        RunSection.Epochs => new { epochs = _state.Epochs.ToArray() },
+        RunSection.Epochs => new { every = EveryShown, epochs = ShownEpochs() },
         RunSection.Norms => new
         {
             step = _state.Norms.Steps.ToArray(),
@@ -127,6 +130,15 @@ public sealed class WatchedRun(string? name, string? folder)
         },
         _ => throw new ArgumentOutOfRangeException(nameof(section)),
     };
+
+    private int EveryShown => (_state.Epochs.Count - 1) / MostEpochs + 1;
+
+    // The last epoch, and those before it at equal distances.
+    private EpochPoint[] ShownEpochs()
+    {
+        int last = _state.Epochs.Count - 1;
+        return [.. _state.Epochs.Where((_, i) => (last - i) % EveryShown == 0)];
+    }
 
     private static TResult[] Of<T, TResult>(IEnumerable<T> points, Func<T, TResult> value)
         => [.. points.Select(value)];

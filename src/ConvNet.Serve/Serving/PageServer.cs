@@ -98,7 +98,8 @@ internal sealed class PageServer : IDisposable
         response.Headers.CacheControl = "no-store";
         response.Headers["Referrer-Policy"] = "no-referrer";
         if (!_access.IsOwnHost(request.Host))
-            await RefuseAsync(response, StatusCodes.Status403Forbidden, "This server has another name.");
+            await RefuseAsync(response, StatusCodes.Status403Forbidden,
+                "This page has another name. Open the address that convnet has printed.");
         else if (!HttpMethods.IsGet(request.Method))
             await RefuseAsync(response, StatusCodes.Status405MethodNotAllowed, "This page can only be read.");
         else if (request.Path == "/" && _access.HasQuery(request))

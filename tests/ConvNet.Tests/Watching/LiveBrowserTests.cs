@@ -28,7 +28,7 @@ public sealed class LiveBrowserTests : BrowserFixture
     {
         List<string> errors = [], foreign = [];
         using var training = new LiveOutput("train", "--backend", "managed", "--data", _data.Folder, "--model",
-            _data.Model, "--batch", "2", "--epochs", "100000", "--log", Log, "--log-norms", "20", "--serve");
+            _data.Model, "--batch", "1", "--epochs", "100000", "--log", Log, "--log-norms", "20", "--serve");
         Uri address = await training.Address();
         IPage page = await Open(address, 1280, errors, foreign);
         await Row(page, 2).WaitForAsync();
@@ -168,7 +168,7 @@ public sealed class LiveBrowserTests : BrowserFixture
         JsonElement[] Of(string kind) => [.. log.Where(each => each.GetProperty("kind").GetString() == kind)];
     }
 
-    private static string Loss(double value) => value is > 0.001 and < 100_000
+    private static string Loss(double value) => value is 0 or >= 0.001 and < 100_000
         ? value.ToString("F4", CultureInfo.InvariantCulture)
         : value.ToString("0.000e+0", CultureInfo.InvariantCulture);
 

@@ -1,7 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
+using ConvNet.Cli.Train;
+using ConvNet.Data;
 using ConvNet.Serve;
+using ConvNet.Tests.Data;
+using ConvNet.Training;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Watching;
@@ -137,6 +142,26 @@ public sealed class PageServerTests
         string last = (await text).Split("\n\n").Last(each => each.StartsWith("event: summary",
             StringComparison.Ordinal));
         Assert.That(last, Does.Contain("\"status\":\"finished\"").And.Contain("\"loss\":0.5"));
+    }
+
+    [Test]
+    public async Task ThePageSaysWhyATrainingHasFailed()
+    {
+        _page.Publish(Start);
+        using HttpResponseMessage stream = await _client.GetAsync(new Uri(Root, $"/events{Token}"),
+            HttpCompletionOption.ResponseHeadersRead);
+        Task<string> text = stream.Content.ReadAsStringAsync();
+        using var backend = new ManagedBackend(threads: 1);
+        using IExecutable network = backend.Compile(Sequential.Of(TinyData.Shape, new Flatten(),
+            new Linear(TinyData.Classes)), new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
+        network.Initialize(new HeNormal(1));
+        var trainer = new Trainer(network, new TrainerOptions { LearningRate = 1e38f });
+        var error = Assert.Throws<NonFiniteLossException>(() => WatchOptions.Follow(_page,
+            () => trainer.Train(new DataLoader(TinyData.Normalized(TinyData.TrainCount, 1), 8))));
+        _page.Dispose();
+        Assert.That((await text).Split("\n\n").Last(each => each.StartsWith("event: summary",
+            StringComparison.Ordinal)), Does.Contain(JsonSerializer.Serialize(error.Message))
+            .And.Contain("\"problem\":\"").And.Contain("\"status\":\"interrupted\""));
     }
 
     private async Task<HttpResponseMessage> Get(string path, string? host = null, string? cookie = null)

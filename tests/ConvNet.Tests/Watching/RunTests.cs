@@ -98,6 +98,23 @@ public sealed class RunTests
         Assert.That((run.Summary.BestEpoch!.Epoch, run.Summary.LastEpoch!.Epoch), Is.EqualTo((5, 6)));
     }
 
+    [TestCase(WatchedRun.MostEpochs, 1)]
+    [TestCase(WatchedRun.MostEpochs + 1, 2)]
+    [TestCase(3 * WatchedRun.MostEpochs - 1, 3)]
+    public void APageShowsABoundedNumberOfEpochsUpToTheLast(int epochs, int every)
+    {
+        var run = new WatchedRun("run", null);
+        for (int epoch = 1; epoch <= epochs; epoch++)
+            run.Add(Epoch(epoch, 0.5, null));
+        using var document = JsonDocument.Parse(run.Json(RunSection.Epochs));
+        int[] shown = [.. document.RootElement.GetProperty("epochs").EnumerateArray()
+            .Select(epoch => epoch.GetProperty("epoch").GetInt32())];
+        Assert.That(document.RootElement.GetProperty("every").GetInt32(), Is.EqualTo(every));
+        Assert.That(shown, Has.Length.LessThanOrEqualTo(WatchedRun.MostEpochs));
+        Assert.That(shown[^1], Is.EqualTo(epochs));
+        Assert.That(shown.Zip(shown.Skip(1), (a, b) => b - a), Has.All.EqualTo(every));
+    }
+
     [Test]
     public void AManyClassedConfusionMatrixIsReducedToItsWorstPairs()
     {
