@@ -81,7 +81,7 @@ class LineChart {
     };
     const value = (_, number) => this.formatY(number);
     this.plot = new uPlot({
-      width: this.place.clientWidth, height: plotHeight, padding: [12, 12, 0, 0],
+      width: this.place.clientWidth, height: plotHeight, padding: [12, 24, 0, 0],
       scales: { x: { time: false } },
       axes: [
         { ...axis, size: 32, incrs: [1, 2, 5].flatMap(step => Array.from({ length: 9 }, (_, i) => step * 10 ** i))

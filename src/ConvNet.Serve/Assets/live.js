@@ -330,8 +330,7 @@ const receive = (section, event) => {
   else runs[run][section] = value;
   if (isNew && runs.length > 1) showAll();
   dirty.add(`${section} ${run}`);
-  byId("notice").textContent = runs.some(each => each.summary?.status === "open" && each.summary.folder == null)
-    ? "The training is running." : "";
+  byId("notice").textContent = "";
   draw();
 };
 
