@@ -117,8 +117,8 @@ internal static class App
         {
             json,
         };
-        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new ShowVerb(), new ViewVerb(),
-            new ExportVerb(), new ImportVerb(), new SummaryVerb(), new ModelsVerb(), new LayersVerb(),
+        foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new PredictVerb(), new ShowVerb(),
+            new ViewVerb(), new ExportVerb(), new ImportVerb(), new SummaryVerb(), new ModelsVerb(), new LayersVerb(),
             new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(),
             new CompareVerb(), new OnnxConformanceVerb(), new WorkerVerb()])
         {

@@ -32,6 +32,9 @@ public static class ImageFile
 
     private static readonly string[] s_extensions = [".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".webp"];
 
+    /// <summary>The ends of the names of images, for error messages.</summary>
+    internal static string Extensions => string.Join(", ", s_extensions);
+
     /// <summary>Reads an image.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="shape">The shape C, H, W of the result; C is 1 for grey or 3 for red, green and blue.</param>

@@ -31,6 +31,9 @@ internal sealed record DataOptions(Option<string> Data, Option<double?> TestShar
         });
     }
 
+    /// <summary>Whether image files that cannot be read are left out.</summary>
+    public bool Skips(ParseResult command) => command.GetValue(OnBadImage) == Skip;
+
     /// <summary>Opens the data that a command names.</summary>
     /// <param name="command">The command line.</param>
     /// <param name="terminal">Receives warnings about files that are left out, and cancels the opening.</param>
@@ -47,7 +50,7 @@ internal sealed record DataOptions(Option<string> Data, Option<double?> TestShar
                 + "network reads with --resize, as in --resize 32 or --resize 3x48x64, or name a network by --model.");
         if (kind != ImageSourceKind.Images && command.GetResult(OnBadImage) is { Implicit: false })
             throw new ArgumentException($"{OnBadImage.Name} is for folders of images, which {name} is not. Omit it.");
-        bool skips = command.GetValue(OnBadImage) == Skip;
+        bool skips = Skips(command);
         double? share = command.GetValue(TestShare);
         var source = ImageSource.Open(name, new ImageSourceOptions
         {

@@ -27,7 +27,7 @@ internal sealed record ShownImage(Option<string?> Image, DataOptions Data, Optio
             throw new ArgumentException($"{Image.Name} and {Number.Name} both name an image. Use one of them.");
         byte[] pixels = ImageFile.Read(file, shape);
         IReadOnlyList<string> names = command.GetResult(Data.Data) is { Implicit: false }
-            ? Open(command, terminal, saved).ClassNames : [];
+            ? Open(command, terminal, saved).ClassNames : saved.ClassNames;
         return new ShownSample(Path.GetFileName(file),
             Array.ConvertAll(pixels, value => (float)value * normalization.MaxValue / byte.MaxValue), null, names);
     }

@@ -235,6 +235,22 @@ internal abstract class Verb : Command
         return new DataOptions(data, share, bad);
     }
 
+    /// <summary>Adds an argument of files or folders.</summary>
+    protected void AddPaths(Argument<string[]> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            foreach (string word in result.Tokens.Select(token => token.Value))
+            {
+                if (word.Trim().Length == 0)
+                    result.AddError($"A name of {argument.Name} is empty.");
+                else if (word.StartsWith("--", StringComparison.Ordinal))
+                    result.AddError(UsageError.NoOption(this, word));
+            }
+        });
+        Add(argument);
+    }
+
     /// <summary>Creates the loader of the test images.</summary>
     public static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers)
         => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });

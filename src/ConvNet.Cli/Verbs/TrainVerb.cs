@@ -112,6 +112,8 @@ internal sealed class TrainVerb : Verb
             Data = data.Kind == ImageSourceKind.Named ? data.Name : Path.GetFullPath(data.Name),
             Split = data.Split,
             Validation = sets.Validation,
+            // A network may have more scores than the data has classes.
+            ClassNames = data.ClassNames.Count == graph.Output.Shape.C ? data.ClassNames : [],
             Recipe = Recipe.Of(command, goesOn?.Recipe),
         };
         _control.CheckFindRate(command, training.Progress);

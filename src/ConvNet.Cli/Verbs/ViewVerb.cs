@@ -22,17 +22,7 @@ internal sealed class ViewVerb : Verb
             Description = "The folder of a log, as train --log DIR writes it. A log that is still written is followed.",
             Arity = ArgumentArity.OneOrMore,
         };
-        _folders.Validators.Add(result =>
-        {
-            foreach (string word in result.Tokens.Select(token => token.Value))
-            {
-                if (word.Trim().Length == 0)
-                    result.AddError("The name of a folder is empty.");
-                else if (word.StartsWith("--", StringComparison.Ordinal))
-                    result.AddError(UsageError.NoOption(this, word));
-            }
-        });
-        Add(_folders);
+        AddPaths(_folders);
         _served = ServedAddress.Of(this, "--port", "The port of the page. Default: 0, for one that is free.",
             "--address");
         _served.Port.Arity = ArgumentArity.ExactlyOne;

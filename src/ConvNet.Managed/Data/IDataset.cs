@@ -29,7 +29,8 @@ public interface IDataset
     /// a sample is <c>[shape]</c>.</summary>
     IReadOnlyList<InputShape> InputShapes { get; }
 
-    /// <summary>The descriptions of the targets.</summary>
+    /// <summary>The descriptions of the targets; empty for samples without targets, for which a network only
+    /// predicts.</summary>
     IReadOnlyList<TargetDescription> Targets { get; }
 
     /// <summary>Reads a sample. The same index gives the same sample at any time and on any thread.</summary>

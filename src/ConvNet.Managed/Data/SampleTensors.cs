@@ -9,6 +9,8 @@ internal static class SampleTensors
     {
         ArgumentNullException.ThrowIfNull(dataset.InputShapes, nameof(dataset));
         ArgumentNullException.ThrowIfNull(dataset.Targets, nameof(dataset));
+        if (dataset.InputShapes.Count == 0)
+            throw new ArgumentException("The data set has no input; it needs at least one.", nameof(dataset));
         foreach (InputShape input in dataset.InputShapes)
             input.Shape.ThrowIfDefault("The data set", nameof(dataset));
         foreach (TargetDescription target in dataset.Targets)
@@ -25,9 +27,14 @@ internal static class SampleTensors
     /// <summary>Gets the index of the only tensor.</summary>
     /// <param name="what">The kind of tensor: <c>input</c> or <c>target</c>.</param>
     /// <param name="names">The names of all tensors of this kind.</param>
-    /// <exception cref="InvalidOperationException">There are several.</exception>
-    public static int Only(string what, string?[] names) => names.Length == 1 ? 0 : throw new InvalidOperationException(
-        $"The data set has {names.Length} {what}s, {string.Join(", ", names)}; get one by its name.");
+    /// <exception cref="InvalidOperationException">There are several, or none.</exception>
+    public static int Only(string what, string?[] names) => names.Length switch
+    {
+        1 => 0,
+        0 => throw new InvalidOperationException($"The data set has no {what}."),
+        _ => throw new InvalidOperationException(
+            $"The data set has {names.Length} {what}s, {string.Join(", ", names)}; get one by its name."),
+    };
 
     /// <summary>Gets the index of a tensor by name.</summary>
     /// <param name="what">The kind of tensor: <c>input</c> or <c>target</c>.</param>
@@ -45,8 +52,6 @@ internal static class SampleTensors
     private static void CheckNames(string what, IEnumerable<string?> given)
     {
         string?[] names = [.. given];
-        if (names.Length == 0)
-            throw new ArgumentException($"The data set has no {what}; it needs at least one.");
         if (names.Length > 1 && names.Any(string.IsNullOrEmpty))
             throw new ArgumentException($"The data set has {names.Length} {what}s, and one has no name; "
                 + "name each, as " + (what == "input" ? "(\"image\", shape)."

@@ -62,7 +62,7 @@ public sealed class SavedModel
     /// saved too, and saving needs memory for a copy of that state.</param>
     /// <param name="averages">The averages of the weights; required if the training averages them.</param>
     /// <param name="classNames">The names of the classes, one for each channel of the only output; null for
-    /// none.</param>
+    /// those of the training, if there is one.</param>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
     /// <exception cref="InvalidDataException">A value is NaN or infinite; an existing file is unchanged.</exception>
     /// <exception cref="ArgumentException">The training spec of the executable differs from that of the training, or
@@ -78,7 +78,7 @@ public sealed class SavedModel
         IReadOnlyList<string>? classNames = null)
     {
         ArgumentNullException.ThrowIfNull(executable);
-        IReadOnlyList<string> classes = classNames ?? [];
+        IReadOnlyList<string> classes = classNames ?? training?.ClassNames ?? [];
         if (ClassNamesJson.Mismatch(executable.Graph, classes) is { } mismatch)
             throw new ArgumentException(mismatch, nameof(classNames));
         if (training?.Options.Averaging is not null && averages is null)
@@ -146,7 +146,8 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(graph);
         long bytes = SafeTensors.FileBytes(Header(graph, normalization, training, long.MaxValue, long.MaxValue,
-            graph.Parameters.Where(p => p.Trainable).Select(p => p.Name), []), Count(graph, training));
+            graph.Parameters.Where(p => p.Trainable).Select(p => p.Name), training?.ClassNames ?? []),
+            Count(graph, training));
         AtomicFile.Probe(path, files == 1 ? Content : $"{files} files of the training", files * bytes);
     }
 
@@ -186,7 +187,10 @@ public sealed class SavedModel
         IReadOnlyList<string> classNames = header.Metadata.TryGetValue(ClassNamesJson.Key, out string? names)
             ? ClassNamesJson.Read(names, $"{path}, {ClassNamesJson.Key}", graph) : [];
         SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
-            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) : null;
+            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) with
+            {
+                ClassNames = classNames,
+            } : null;
         CheckTensors(graph, training, header.Tensors, path);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
         foreach (TensorEntry entry in header.Tensors)

@@ -30,6 +30,10 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
     /// <summary>How validation samples were selected from the training samples; null if there are none.</summary>
     public DataSplit? Validation { get; init; }
 
+    /// <summary>The names of the classes, one for each channel of the only output; empty if they have none. A file has
+    /// them beside the training (<see cref="SavedModel.ClassNames"/>).</summary>
+    public IReadOnlyList<string> ClassNames { get; init; } = [];
+
     /// <summary>The settings with which the training was started, as the program that trains writes them, for example
     /// as JSON; null if there are none.</summary>
     public string? Recipe { get; init; }

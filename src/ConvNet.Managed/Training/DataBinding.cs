@@ -105,6 +105,9 @@ internal sealed class DataBinding
         ArgumentNullException.ThrowIfNull(data);
         Graph graph = executable.Graph;
         CheckInputs(graph, data);
+        if (data.Targets.Count == 0)
+            throw new ArgumentException("The data set has no targets. A network is trained and evaluated with samples "
+                + "that have some.", nameof(data));
         if (data.LargestBatch > executable.BatchSize)
             throw new ArgumentException($"The loader makes batches of {data.LargestBatch:N0}, but the network was "
                 + $"compiled for {executable.BatchSize:N0}. Use the same batch size for both.", nameof(data));

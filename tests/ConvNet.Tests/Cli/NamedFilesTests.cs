@@ -14,6 +14,7 @@ public sealed class NamedFilesTests
     {
         ["compare"] = ["--model", "digits"],
         ["show"] = ["--load", "m.safetensors"],
+        ["predict"] = ["--load", "m.safetensors"],
         ["export"] = ["--load", "m.safetensors", "--onnx", "m.onnx"],
         ["bench"] = ["--model", "digits"],
     };

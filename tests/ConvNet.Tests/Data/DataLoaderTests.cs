@@ -186,7 +186,7 @@ public sealed class DataLoaderTests
             Refused(() => new ArrayDataset([image, image], [labels]), "two inputs named \"image\"");
             Refused(() => new ArrayDataset([image, at with { Values = [1] }], [labels]),
                 "2 inputs of \"image\", but 1 of \"at\"");
-            Refused(() => new ArrayDataset([image], []), "no target");
+            Refused(() => new ArrayDataset([], [labels]), "no input");
             Refused(() => new ArrayDataset([image, null!], [labels]), "is null", "Parameter 'inputs'");
             Refused(() => new ArrayDataset([image], [labels, null!]), "is null", "Parameter 'targets'");
             Refused(() => new ArrayDataset([image], [("class", 3, [1, 2, 0])]), "3 target labels of \"class\"",
@@ -208,6 +208,16 @@ public sealed class DataLoaderTests
             foreach (string word in words)
                 Assert.That(message, Does.Contain(word));
         }
+    }
+
+    [Test]
+    public void SamplesMayHaveNoTargets()
+    {
+        var loader = new DataLoader(new ArrayDataset([new InputArray(null, Shape.Vector(1), [1, 2, 3])], []), 2);
+        float[][] batches = [.. loader.Epoch(1).Select(batch => batch.Input.ToArray())];
+        Assert.That(batches, Is.EqualTo((float[][])[[1, 2], [3]]));
+        using Batch first = loader.Epoch(1).First();
+        Assert.That(() => first.Classes.Length, Throws.InvalidOperationException.With.Message.Contains("no target"));
     }
 
     [Test]

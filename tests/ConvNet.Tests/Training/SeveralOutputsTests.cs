@@ -209,6 +209,7 @@ public sealed class SeveralOutputsTests(BackendCase backend)
                 "2 inputs, image, position", "without a name");
             Refused([image, position with { Shape = new Shape(1, 1, 2) }], [labels, pixels, box],
                 "2×1×1 images at \"position\"", "the data set has 1×1×2");
+            Refused([image, position], [], "no targets");
             Refused([image, position], [labels, pixels], "\"box\" has a loss", "no target for it; it has class, mask");
             Refused([image, position], [new TargetArray(null, 3, s_labels)], "4 outputs", "without a name");
             Refused([image, position], [("class", s_boxes), pixels, box],

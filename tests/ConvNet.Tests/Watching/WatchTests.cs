@@ -113,7 +113,7 @@ public sealed class WatchTests
         Directory.CreateDirectory(damaged);
         File.WriteAllText(Path.Combine(damaged, TrainingLog.RecordsName), "{}\n<html>\n");
         CommandLine.Run("view").IsRefusedWith("view needs DIR");
-        CommandLine.Run("view", "").IsRefusedWith("The name of a folder is empty");
+        CommandLine.Run("view", "").IsRefusedWith("A name of DIR is empty");
         CommandLine.Run("view", empty).IsRefusedWith($"{empty} contains no log.jsonl", "train --log DIR");
         CommandLine.Run("view", _data.Model).IsRefusedWith($"{_data.Model} is a file");
         CommandLine.Run("view", _data.File("none")).IsRefusedWith("There is no folder");
