@@ -65,7 +65,8 @@ internal sealed class ImportVerb : Verb
         var table = new TextTable(1, "operator", "domain", TableHead.Figure("nodes"), "first node",
             TableHead.Prose("reason"));
         foreach (UnsupportedOperator each in operators)
-            table.Add(each.Operator, each.Domain, $"{each.Count}", Excerpt.Of(each.Nodes[0]), each.Reason);
+            table.Add(Excerpt.Of(each.Operator), Excerpt.Of(each.Domain), $"{each.Count}", Excerpt.Of(each.Nodes[0]),
+                each.Reason);
         return table;
     }
 
@@ -77,12 +78,12 @@ internal sealed class ImportVerb : Verb
             + (model.Normalization is null ? "" : ", with the normalisation of pixels")
             + (model.ClassNames.Count == 0 ? "" : $", {model.ClassNames.Count} class names"));
         foreach (Node input in graph.Inputs)
-            terminal.People.WriteLine($"input {input.Name}: {input.Shape}");
+            terminal.People.WriteLine($"input {Excerpt.Of(input.Name)}: {input.Shape}");
         foreach (Node output in graph.Outputs)
-            terminal.People.WriteLine($"output {output.Name}: {output.Shape}");
+            terminal.People.WriteLine($"output {Excerpt.Of(output.Name)}: {output.Shape}");
         if (model.Constants.Count > 0)
             terminal.People.WriteLine($"{model.Constants.Count} parameters are constants of the file; freeze them to "
-                + $"train the others alone: {string.Join(", ", model.Constants)}");
+                + $"train the others alone: {string.Join(", ", model.Constants.Select(name => Excerpt.Of(name)))}");
         if (save is not null)
             terminal.People.WriteLine($"saved as {save}");
         terminal.WriteJson(new

@@ -10,6 +10,9 @@ internal static class ModelFile
     // Subgraphs of subgraphs are nested; no real file comes near.
     private const int MostNested = 100;
 
+    /// <summary>The most bytes of a model without the values of its constants.</summary>
+    public const int MostDescription = InputFile.MaxTextBytes;
+
     /// <summary>Reads a model.</summary>
     /// <param name="path">The path of the file.</param>
     /// <exception cref="InvalidDataException">The file is not an ONNX model, or is damaged.</exception>
@@ -26,8 +29,12 @@ internal static class ModelFile
     /// <summary>Reads a model from a stream.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="source">Its name, for errors.</param>
+    /// <exception cref="InvalidDataException">The stream does not contain a model.</exception>
     public static ModelProto Read(Stream stream, string source)
     {
+        if (DescriptionSize.Of(stream) is > MostDescription and var bytes)
+            throw new InvalidDataException($"{source} is not an ONNX model, or too large: its description has "
+                + $"{bytes:N0} bytes without the values of constants; the limit is {MostDescription:N0}.");
         ModelProto model = Parsed(ModelProto.Parser, stream, source, "an ONNX model");
         return model.Graph is not null && model.IrVersion > 0 ? model
             : throw new InvalidDataException($"{source} is not an ONNX model: it has no "

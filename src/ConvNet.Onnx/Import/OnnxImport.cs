@@ -7,8 +7,9 @@ namespace ConvNet.Onnx;
 /// Constants are folded, functions are inlined, and layers that are composed of several nodes are recognised.
 /// <see cref="OperatorTable"/> lists the operators. The first dimension of every input and output is that of the
 /// samples. An import needs memory for the file, with the files of its data, and for the values of its constants in 32
-/// bits (64 bits for whole numbers), and <see cref="Folding.MostValues"/> limits the constants that are computed from
-/// others. Sizes are compared with the data that is there before memory is allocated.
+/// bits (64 bits for whole numbers). <see cref="Folding.MostValues"/> limits the constants that are computed from
+/// others, and <see cref="ModelFile.MostDescription"/> the rest of the file. Sizes are compared with the data that is
+/// there before memory is allocated.
 /// </remarks>
 public static class OnnxImport
 {
@@ -25,16 +26,20 @@ public static class OnnxImport
         => Model(ModelFile.Read(path), path, Path.GetDirectoryName(Path.GetFullPath(path)), options);
 
     /// <summary>Reads a model from a stream; all its data must be in it.</summary>
-    /// <param name="stream">The stream.</param>
+    /// <param name="stream">The stream, which can be sought.</param>
     /// <param name="source">Its name, for errors.</param>
     /// <param name="options">The options.</param>
     /// <exception cref="ArgumentNullException">The stream is null.</exception>
+    /// <exception cref="ArgumentException">The stream cannot be sought.</exception>
     /// <exception cref="InvalidDataException">The stream is not an ONNX model, is damaged, or a size is
     /// free.</exception>
     /// <exception cref="OnnxImportException">Nodes cannot be imported; the exception lists all of them.</exception>
     public static ImportedModel Read(Stream stream, string source, OnnxImportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        if (!stream.CanSeek)
+            throw new ArgumentException("The stream cannot be sought, so that its size is not known before it is read. "
+                + "Copy it to a MemoryStream or a file.", nameof(stream));
         return Model(ModelFile.Read(stream, source), source, null, options);
     }
 

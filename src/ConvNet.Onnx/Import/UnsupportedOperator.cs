@@ -11,5 +11,5 @@ public sealed record UnsupportedOperator(string Domain, string Operator, string 
     public int Count => Nodes.Count;
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Count} {Operator} ({Excerpt.Of(Reason)})";
+    public override string ToString() => $"{Count} {Excerpt.Of(Operator)} ({Excerpt.Of(Reason)})";
 }

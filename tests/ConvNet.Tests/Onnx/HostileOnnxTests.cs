@@ -59,6 +59,38 @@ public sealed class HostileOnnxTests
     }
 
     [Test]
+    public void DescriptionsThatWouldTakeMuchMemoryAreErrors()
+    {
+        // Ten million nodes of two bytes each, which would become gigabytes of objects.
+        var file = new byte[20 << 20];
+        file[0] = 7 << 3 | 2;
+        int length = file.Length - 5, at = 1;
+        for (; length >= 0x80; length >>= 7)
+            file[at++] = (byte)(length | 0x80);
+        file[at++] = (byte)length;
+        for (; at + 1 < file.Length; at += 2)
+            file[at] = 1 << 3 | 2;
+        long before = GC.GetTotalAllocatedBytes();
+        Refuses(file, "nodes", "16,777,216");
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(1 << 20));
+    }
+
+    [TestCase(false)]
+    [TestCase(true)]
+    public void ValuesOfConstantsAreNotPartOfTheDescription(bool raw)
+    {
+        ModelProto model = OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", ["x"], "y"));
+        long bare = model.CalculateSize();
+        var tensor = new TensorProto { Name = "w", DataType = (int)TensorProto.Types.DataType.Float };
+        if (raw)
+            tensor.RawData = ByteString.CopyFrom(new byte[100_000]);
+        else
+            tensor.FloatData.AddRange(new float[25_000]);
+        model.Graph.Initializer.Add(tensor);
+        Assert.That(DescriptionSize.Of(new MemoryStream(model.ToByteArray())), Is.EqualTo(bare).Within(30));
+    }
+
+    [Test]
     public void LargeComputedConstantsAreListed()
     {
         ModelProto filled = OnnxModels.Of([0, 4], 20, OnnxModels.Node("ConstantOfShape", ["s"], "w"),
