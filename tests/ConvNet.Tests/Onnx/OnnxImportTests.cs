@@ -176,6 +176,22 @@ public sealed class OnnxImportTests
     }
 
     [Test]
+    public void ModelsInHalfPrecisionAreImported()
+    {
+        ModelProto model = OnnxModels.Of([0, 2], 20, OnnxModels.Node("MatMul", ["x", "w"], "a"),
+            OnnxModels.Node("Cast", ["a"], "y", OnnxAttribute.Of("to", (int)TensorProto.Types.DataType.Float)));
+        model.Graph.Input[0].Type.TensorType.ElemType = (int)TensorProto.Types.DataType.Float16;
+        var weights = new TensorProto { Name = "w", DataType = (int)TensorProto.Types.DataType.Float16 };
+        weights.Dims.AddRange([2, 1]);
+        weights.Int32Data.AddRange([BitConverter.HalfToUInt16Bits((Half)0.5f),
+            BitConverter.HalfToUInt16Bits((Half)(-3))]);
+        model.Graph.Initializer.Add(weights);
+        ImportedModel imported = model.Import();
+        using var backend = new ManagedBackend();
+        Assert.That(imported.Infer(backend, 1, [4, 1]), Is.EqualTo((float[])[-1]));
+    }
+
+    [Test]
     public void OutputsThatNothingReadsDoNotMatter()
     {
         NodeProto dropout = OnnxModels.Node("Dropout", ["x"], "y", OnnxAttribute.Of("ratio", 0.25f));
