@@ -13,13 +13,17 @@ internal sealed class TrainPictures(Normalization normalization, CancellationTok
 {
     private EpochPictures? _pictures;
 
-    /// <summary>The training, which must be set before the first call of <see cref="Of"/>.</summary>
+    /// <summary>The training, which must be set before the first pictures are made.</summary>
     public TrainRun? Run { get; set; }
 
     /// <summary>Makes the pictures.</summary>
-    public LoggedPictures Of(Trainer trainer)
-        => (_pictures ??= Run!.Pictures(normalization, cancellation)).Of(trainer.Executable);
+    public LoggedPictures Of(Trainer trainer) => Maker.Of(trainer.Executable);
+
+    /// <summary>Makes the pictures without the mistakes.</summary>
+    public LoggedPictures Glimpse(Trainer trainer) => Maker.Glimpse(trainer.Executable);
 
     /// <summary>Frees what the pictures are made with.</summary>
     public void Dispose() => _pictures?.Dispose();
+
+    private EpochPictures Maker => _pictures ??= Run!.Pictures(normalization, cancellation);
 }

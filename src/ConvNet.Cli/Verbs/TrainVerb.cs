@@ -131,6 +131,7 @@ internal sealed class TrainVerb : Verb
                 Tested = sets.Validation is null ? "test" : "validation",
             },
             Pictures = pictures.Of,
+            Glimpses = pictures.Glimpse,
             OnRecord = page is null ? null : page.Publish,
         });
         using TensorBoardLog? events = isTrial ? null

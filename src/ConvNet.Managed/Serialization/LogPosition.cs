@@ -21,6 +21,7 @@ internal static class LogPosition
             return kind != "end" && (kind is "epoch" or "pictures"
                 ? IsCompleted(record.GetProperty("epoch").GetInt32(), progress)
                     || kind == "pictures" && record.GetProperty("epoch").GetInt32() == 0
+                        && !progress.Equals(TrainingProgress.Start)
                 : IsDone(record.GetProperty("epoch").GetInt32(), record.GetProperty("batch").GetInt32(), progress));
         }
         catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException

@@ -75,9 +75,12 @@ internal static class LogRecord
     /// <summary>Makes the record of pictures.</summary>
     /// <param name="epoch">The number of completed epochs.</param>
     /// <param name="pictures">The pictures.</param>
-    public static string OfPictures(int epoch, LoggedPictures pictures) => Of("pictures", json =>
+    /// <param name="step">The step, if they were made within an epoch.</param>
+    public static string OfPictures(int epoch, LoggedPictures pictures, long? step) => Of("pictures", json =>
     {
         json.WriteNumber("epoch", epoch);
+        if (step is { } within)
+            json.WriteNumber("step", within);
         WritePicture(json, "sample", pictures.Sample);
         WritePicture(json, "filters", pictures.Filters);
         json.WriteStartArray("maps");

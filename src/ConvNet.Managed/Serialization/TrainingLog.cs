@@ -42,6 +42,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     private readonly Stopwatch _clock = new();
     private FileStream? _records, _table;
     private TimeSpan? _memoryRead;
+    private TimeSpan _pictured;
     private bool _failed;
 
     /// <summary>Creates a log and its folder.</summary>
@@ -92,7 +93,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         ArgumentNullException.ThrowIfNull(trainer);
         Dispose();
         _failed = false;
-        _memoryRead = null;
+        (_memoryRead, _pictured) = (null, TimeSpan.Zero);
         _clock.Restart();
         if (_folder is not null)
             Attempt(() => OpenFiles(trainer.Progress));
@@ -109,6 +110,12 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         Record(LogRecord.OfStep(step, _clock.Elapsed.TotalSeconds, Memory()));
         if (step.Step % _options.NormsEvery == 0)
             Record(LogRecord.OfNorms(trainer.Executable, step));
+        if (_options is { Glimpses: { } make, OnRecord: { } receive }
+            && _clock.Elapsed - _pictured >= _options.BetweenGlimpses)
+        {
+            receive(LogRecord.OfPictures(step.Epoch - 1, make(trainer), step.Step));
+            _pictured = _clock.Elapsed;
+        }
     }
 
     /// <inheritdoc/>
@@ -156,8 +163,10 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
 
     private void RecordPictures(Trainer trainer, int epoch)
     {
-        if (_options.Pictures is { } make)
-            Record(LogRecord.OfPictures(epoch, make(trainer)));
+        if (_options.Pictures is not { } make)
+            return;
+        Record(LogRecord.OfPictures(epoch, make(trainer), step: null));
+        _pictured = _clock.Elapsed;
     }
 
     // Reading it takes longer than a step of a small network.

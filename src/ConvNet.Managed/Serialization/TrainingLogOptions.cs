@@ -22,6 +22,14 @@ public sealed record TrainingLogOptions
     /// anything that the next step depends on.</remarks>
     public Func<Trainer, LoggedPictures>? Pictures { get; init; }
 
+    /// <summary>Makes pictures within an epoch, which are not part of the log: only <see cref="OnRecord"/> receives
+    /// them, as a record of <c>pictures</c> with the <c>step</c>. Null for none.</summary>
+    /// <inheritdoc cref="Pictures" path="/remarks"/>
+    public Func<Trainer, LoggedPictures>? Glimpses { get; init; }
+
+    /// <summary>The time between two pictures within an epoch, at least.</summary>
+    public TimeSpan BetweenGlimpses { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Called with each record, a JSON object in one line, after it is written; before the first one, with
     /// those of a continued log.</summary>
     public Action<string>? OnRecord { get; init; }

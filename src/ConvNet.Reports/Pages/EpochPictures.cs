@@ -45,7 +45,15 @@ public sealed class EpochPictures : IDisposable
     /// <summary>Makes the pictures.</summary>
     /// <param name="network">The executable that is trained, between two steps.</param>
     /// <exception cref="DatasetException">An image cannot be read.</exception>
-    public LoggedPictures Of(IExecutable network)
+    public LoggedPictures Of(IExecutable network) => Glimpse(network) with
+    {
+        Examined = ClassScores.Has(_view.Graph) ? _examined.Length : 0,
+        Mistakes = ClassScores.Has(_view.Graph) ? Mistakes() : [],
+    };
+
+    /// <summary>Makes the pictures without the mistakes, which take most of the time.</summary>
+    /// <param name="network">The executable that is trained, between two steps.</param>
+    public LoggedPictures Glimpse(IExecutable network)
     {
         network.CopyParametersTo(_view);
         Shape shape = _view.Graph.Input.Shape;
@@ -56,8 +64,6 @@ public sealed class EpochPictures : IDisposable
                 ? new LoggedPicture($"{filters.Name}, {string.Join('×', filters.Dimensions)}",
                     filters.Picture().ToPng()) : null,
             Maps = Maps(FeatureMaps.Of(_view, NetworkView.Normalized(_sample.Pixels, shape, _normalization))),
-            Examined = ClassScores.Has(_view.Graph) ? _examined.Length : 0,
-            Mistakes = ClassScores.Has(_view.Graph) ? Mistakes() : [],
         };
     }
 

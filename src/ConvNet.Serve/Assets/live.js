@@ -151,7 +151,7 @@ const show = {
       fill("pictures", index, run.slider.label, run.pictureBlock);
     }
     run.slider.update();
-    if (follows) showPictures(index, last);
+    if (follows) showLast(index);
     else if (run.pictureBlock.childElementCount === 0) showPictures(index, run.shownPictures);
   },
 
@@ -225,9 +225,9 @@ const sliderOf = index => {
   const update = () => { output.textContent = `${epoch()}`; };
   input.addEventListener("input", async () => {
     update();
-    const wanted = epoch(), { last } = runs[index].pictures;
-    if (wanted === last.epoch) {
-      showPictures(index, last);
+    const wanted = epoch();
+    if (wanted === runs[index].pictures.last.epoch) {
+      showLast(index);
       return;
     }
     try {
@@ -238,7 +238,15 @@ const sliderOf = index => {
       byId("notice").textContent = "The program that serves this page has ended; it had the earlier pictures.";
     }
   });
-  return { input, label, update };
+  return { input, output, label, update };
+};
+
+/** Shows the last pictures: those within the epoch, if there are some, with the mistakes after the last one. */
+const showLast = index => {
+  const { last, glimpse } = runs[index].pictures;
+  showPictures(index, glimpse == null ? last
+    : { ...glimpse, epoch: last.epoch, examined: last.examined, mistakes: last.mistakes });
+  if (glimpse != null) runs[index].slider.output.textContent = `${glimpse.epoch}, step ${format.whole(glimpse.step)}`;
 };
 
 const showPictures = (index, pictures) => {

@@ -45,6 +45,9 @@ internal sealed class RunState
     /// <summary>The pictures by their epoch.</summary>
     public IReadOnlyDictionary<int, PictureSet> Pictures => _pictures.AsReadOnly();
 
+    /// <summary>The pictures that were made within the epoch; null if there are none since its beginning.</summary>
+    public PictureSet? Glimpse { get; private set; }
+
     /// <summary>Returns how often a section has changed.</summary>
     public int VersionOf(RunSection section) => _versions[(int)section];
 
@@ -165,11 +168,14 @@ internal sealed class RunState
 
     private void AddPictures(PictureSet pictures)
     {
+        Changed(RunSection.Pictures);
+        Glimpse = pictures.Step is null ? null : pictures;
+        if (Glimpse is not null)
+            return;
         // The first ones show what the network began with.
         if (_pictures.Count == MostPictures)
             _pictures.RemoveAt(1);
         _pictures[pictures.Epoch] = pictures;
-        Changed(RunSection.Pictures);
     }
 
     private void Changed(params ReadOnlySpan<RunSection> sections)

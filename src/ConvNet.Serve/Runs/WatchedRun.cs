@@ -126,6 +126,7 @@ public sealed class WatchedRun(string? name, string? folder)
         RunSection.Pictures => new
         {
             epochs = _state.Pictures.Keys.Order().ToArray(),
+            _state.Glimpse,
             last = _state.Pictures.Count == 0 ? null : _state.Pictures[_state.Pictures.Keys.Max()],
         },
         _ => throw new ArgumentOutOfRangeException(nameof(section)),

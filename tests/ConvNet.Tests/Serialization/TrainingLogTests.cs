@@ -110,6 +110,35 @@ public sealed class TrainingLogTests
         Assert.That(File.ReadAllBytes(Records), Is.EqualTo(before));
     }
 
+    [Test]
+    public void PicturesAreLoggedOfEpochsAndOnlyShownWithinThem()
+    {
+        List<string> received = [];
+        int made = 0, glimpses = 0;
+        Train(new TrainingLogOptions
+        {
+            Pictures = _ => new LoggedPictures { Examined = ++made },
+            Glimpses = _ => new LoggedPictures { Examined = -++glimpses },
+            BetweenGlimpses = TimeSpan.Zero,
+            OnRecord = received.Add,
+        });
+        JsonElement[] pictures = Of(Read(), "pictures");
+        Assert.That(pictures.Select(line => (line.GetProperty("epoch").GetInt32(),
+            line.GetProperty("examined").GetInt32())), Is.EqualTo(((int, int)[])[(0, 1), (1, 2), (2, 3), (3, 4)]));
+        Assert.That(glimpses, Is.EqualTo(Epochs * BatchCount));
+        Assert.That(received.Where(line => !line.Contains("\"examined\":-", StringComparison.Ordinal)),
+            Is.EqualTo(File.ReadAllLines(Records)), "everything else is received as it is logged");
+        Assert.That(received, Has.Exactly(glimpses).Contains("\"examined\":-"));
+        Train(new TrainingLogOptions
+        {
+            Continues = true,
+            OnRecord = received.Add,
+            Glimpses = _ => throw new InvalidOperationException("before the time"),
+            BetweenGlimpses = TimeSpan.FromHours(1),
+        });
+        Assert.That(Of(Read(), "pictures"), Is.Empty, "the training began anew");
+    }
+
     private JsonElement[] Read() => [.. File.ReadAllLines(Records).Select(line =>
     {
         using var document = JsonDocument.Parse(line);

@@ -98,6 +98,25 @@ public sealed class RunTests
         Assert.That((run.Summary.BestEpoch!.Epoch, run.Summary.LastEpoch!.Epoch), Is.EqualTo((5, 6)));
     }
 
+    [Test]
+    public void PicturesWithinAnEpochAreShownUntilItsEnd()
+    {
+        var run = new WatchedRun("run", null);
+        run.Add("""{"kind":"pictures","epoch":0}""");
+        run.Add("""{"kind":"pictures","epoch":0,"step":7}""");
+        Assert.That(Shown(), Is.EqualTo((0, 7, 1)));
+        run.Add("""{"kind":"pictures","epoch":1}""");
+        Assert.That(Shown(), Is.EqualTo((1, (int?)null, 2)));
+
+        (int Last, int? Glimpse, int Epochs) Shown()
+        {
+            using var document = JsonDocument.Parse(run.Json(RunSection.Pictures));
+            JsonElement shown = document.RootElement, glimpse = shown.GetProperty("glimpse");
+            return (shown.GetProperty("last").GetProperty("epoch").GetInt32(), glimpse.ValueKind == JsonValueKind.Null
+                ? null : glimpse.GetProperty("step").GetInt32(), shown.GetProperty("epochs").GetArrayLength());
+        }
+    }
+
     [TestCase(WatchedRun.MostEpochs, 1)]
     [TestCase(WatchedRun.MostEpochs + 1, 2)]
     [TestCase(3 * WatchedRun.MostEpochs - 1, 3)]
