@@ -94,6 +94,8 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
             if (import is null)
                 throw new UnsupportedNodeException(program.Unread.GetValueOrDefault(node.Outputs[0])
                     ?? NoImport(node));
+            if (node.Inputs.Count == 0)
+                throw new InvalidDataException($"{node.Place} has no inputs.");
             import(context, node);
         }
         catch (UnsupportedNodeException reason)

@@ -139,6 +139,16 @@ public sealed class HostileOnnxTests
     }
 
     [Test]
+    public void NodesWithoutInputsAndOrdersThatAreNoneAreErrors()
+    {
+        foreach (string type in (string[])["Mul", "Concat", "Max"])
+            Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node(type, [], "a"), OnnxModels.Node("Add", ["x", "a"], "y")),
+                "has no inputs");
+        Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Transpose", ["w"], "a", OnnxAttribute.Of("perm", 1, 1)),
+            OnnxModels.Node("MatMul", ["x", "a"], "y")).With("w", [2, 4], new float[8]), "is not an order");
+    }
+
+    [Test]
     public void FunctionsThatCallThemselvesAreErrors()
     {
         NodeProto call = OnnxModels.Node("F", ["x"], "y");

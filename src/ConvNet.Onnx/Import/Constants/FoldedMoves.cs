@@ -116,6 +116,9 @@ internal static class FoldedMoves
         int rank = x.Sizes.Length;
         int[] order = node.Wholes("perm") is { } perm ? [.. perm.Select(d => Dimension(d, rank))]
             : [.. Enumerable.Range(0, rank).Reverse()];
+        if (!order.Order().SequenceEqual(Enumerable.Range(0, rank)))
+            throw new InvalidDataException($"{node.Place}: {string.Join(", ", order)} is not an order of {rank} "
+                + "dimensions.");
         long[] strides = [.. Enumerable.Range(0, rank).Select(d => Product(x.Sizes[(d + 1)..]))];
         return Selected(x, [.. order.Select(d => x.Sizes[d])], [.. order.Select(d => strides[d])]);
     }
