@@ -44,8 +44,9 @@ internal sealed record Activation(Node Node, long[] Stored, int[] Order, string 
     /// not.</summary>
     public Activation Simplified()
     {
-        int[] moved = [.. Order.Where(dimension => Stored[dimension] != 1)];
-        return moved.Zip(moved.Skip(1)).All(pair => pair.First < pair.Second)
+        // The samples stay where they are, even if there is only one.
+        int[] moved = [.. Order.Where((dimension, i) => i > 0 && Stored[dimension] != 1)];
+        return Order[0] == 0 && moved.Zip(moved.Skip(1)).All(pair => pair.First < pair.Second)
             ? this with { Stored = Sizes, Order = [.. Enumerable.Range(0, Rank)] } : this;
     }
 

@@ -149,6 +149,11 @@ public sealed class HostileOnnxTests
     }
 
     [Test]
+    public void ATranspositionOfTheOnlySampleIsListed() => Assert.That(() => OnnxModels.Of([1, 2, 3], 20,
+        OnnxModels.Node("Transpose", ["x"], "y", OnnxAttribute.Of("perm", 1, 0, 2))).Import(),
+        Throws.TypeOf<OnnxImportException>().With.Message.Contains("moves the dimension of the samples"));
+
+    [Test]
     public void FunctionsThatCallThemselvesAreErrors()
     {
         NodeProto call = OnnxModels.Node("F", ["x"], "y");
