@@ -8,20 +8,25 @@ using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet export</c>: writes a saved model as an ONNX file for inference.</summary>
+/// <summary><c>convnet export</c>: writes a saved model as an ONNX file for inference, or its weights for
+/// PyTorch.</summary>
 internal sealed class ExportVerb : Verb
 {
-    private readonly Option<string> _load, _onnx;
+    private readonly Option<string> _load;
+    private readonly Option<string?> _onnx, _pytorch;
     private readonly Option<int> _operatorSet;
     private readonly Option<bool> _fold, _normalize, _averaged;
     private readonly Option<string[]> _classes;
 
-    public ExportVerb() : base("export", "Writes a saved model as an ONNX file for inference.",
+    public ExportVerb() : base("export", "Writes a saved model as an ONNX file for inference, or its weights for "
+        + "PyTorch.",
         "export --load digits.safetensors --onnx digits.onnx",
-        "export --load photos.safetensors --onnx photos.onnx --fold --normalize --classes cat,dog --opset 17")
+        "export --load photos.safetensors --onnx photos.onnx --fold --normalize --classes cat,dog --opset 17",
+        "export --load resnet18.safetensors --pytorch resnet18.pt")
     {
         _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
-        _onnx = RequiredFile("--onnx", "The file to write.", FileUse.Written);
+        _onnx = Written("--onnx", "Write the network to this file as an ONNX model.");
+        _pytorch = Written("--pytorch", "Write the weights to this file as torch.load reads a state dict.");
         _operatorSet = Number("--opset", "Version of the ONNX operators, from "
             + $"{OnnxExportOptions.OldestOperatorSet} to {OnnxExportOptions.NewestOperatorSet}.",
             new OnnxExportOptions().OperatorSet, NumberRanges.Whole(OnnxExportOptions.OldestOperatorSet,
@@ -36,8 +41,14 @@ internal sealed class ExportVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        string load = command.GetValue(_load)!, file = command.GetValue(_onnx)!;
+        string load = command.GetValue(_load)!;
+        string? onnx = command.GetValue(_onnx), pytorch = command.GetValue(_pytorch);
+        if (onnx is null == pytorch is null)
+            throw new ArgumentException($"export writes one file. Name it with {_onnx.Name} or {_pytorch.Name}.");
         SavedModel saved = SavedModel.Load(load);
+        if (pytorch is not null)
+            return ExportWeights(command, terminal, saved, load, pytorch);
+        string file = onnx!;
         string[] names = IsGiven(command, _classes) ? [.. Words(command, _classes)] : [.. saved.ClassNames];
         CheckClasses(saved.Graph, names);
         Normalization? normalization = !command.GetValue(_normalize) ? null : saved.Normalization
@@ -75,6 +86,29 @@ internal sealed class ExportVerb : Verb
             .Concat(model.Graph.Output.Select(output => ("output", output))))
             terminal.People.WriteLine($"{what} {value.Name}: {string.Join('×', SizesOf(value))}");
         terminal.WriteJson(document);
+        return ExitCode.Ok;
+    }
+
+    private int ExportWeights(ParseResult command, Terminal terminal, SavedModel saved, string load, string file)
+    {
+        foreach (Option option in (Option[])[_operatorSet, _fold, _normalize, _classes])
+        {
+            if (IsGiven(command, option))
+                throw new ArgumentException($"{option.Name} is an option of {_onnx.Name}. Omit it.");
+        }
+        NamedTensor[] tensors = [.. saved.Graph.Parameters.Select(parameter => new NamedTensor(parameter.Name,
+            parameter.Dimensions, saved.ValuesOf(parameter, command.GetValue(_averaged))))];
+        new TorchCheckpoint(tensors).Write(file);
+        terminal.Wrote(file);
+        terminal.People.WriteLine($"{file}: {tensors.Length:N0} tensors, {saved.Graph.ParameterCount:N0} parameters");
+        terminal.WriteJson(new
+        {
+            model = load,
+            file,
+            bytes = new FileInfo(file).Length,
+            tensors = tensors.Length,
+            parameters = saved.Graph.ParameterCount,
+        });
         return ExitCode.Ok;
     }
 

@@ -1,26 +1,33 @@
 using System.CommandLine;
 using System.Globalization;
 using ConvNet.Onnx;
+using ConvNet.Serialization;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Verbs;
 
-/// <summary><c>convnet import</c>: reads an ONNX file as a model of this library.</summary>
+/// <summary><c>convnet import</c>: reads an ONNX file, or the weights of a named network, as a model of this
+/// library.</summary>
 internal sealed class ImportVerb : Verb
 {
     private readonly Argument<string> _file;
     private readonly Option<string?> _save;
     private readonly Option<string[]> _inputs;
+    private readonly WeightOptions _weights;
 
     public ImportVerb() : base("import", "Reads an ONNX file as a network with its weights, and lists what cannot be "
-        + "imported.", "import resnet18.onnx --save resnet18.safetensors",
-        "import detector.onnx --input 3x416x416 --json")
+        + "imported; or reads the weights of a network from PyTorch.",
+        "import resnet18.onnx --save resnet18.safetensors",
+        "import detector.onnx --input 3x416x416 --json",
+        "import resnet18.pt --model resnet18 --normalize imagenet --save resnet18.safetensors")
     {
-        _file = FileArgument("FILE", "The ONNX file. Data outside the file is read from its folder.");
+        _file = FileArgument("FILE", "The ONNX file; data outside the file is read from its folder. With --model: a "
+            + "file of weights, safetensors or what torch.save writes of a state dict.");
         _save = Written("--save", "The model file to write, as train --save does. Without it, the file is only "
             + "examined.");
         _inputs = Several("--input", "Shapes of inputs whose sizes are free in the file: 3x224x224, or NAME=3x224x224 "
             + "for one of several inputs.", "SHAPE");
+        _weights = new WeightOptions(this);
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -30,6 +37,11 @@ internal sealed class ImportVerb : Verb
         if (save is not null && NamedFiles.Behind(save) == NamedFiles.Behind(file))
             throw new ArgumentException($"{_save.Name} would overwrite the input: {file} and {save} are the same file. "
                 + "Choose another output file.");
+        if (_weights.IsGiven(command))
+            return ImportWeights(command, terminal, file, save);
+        if (WeightFile.IsOne(file))
+            throw new ArgumentException($"{file} has weights but no network. Name the network with "
+                + $"{_weights.Model.Name}, as in {_weights.Model.Name} resnet18.");
         try
         {
             ImportedModel model = OnnxImport.Read(file, new OnnxImportOptions { InputShapes = Shapes(command, file) });
@@ -57,6 +69,39 @@ internal sealed class ImportVerb : Verb
                 + "imported." + (unsupported.Unseen == 0 ? ""
                     : $" {unsupported.Unseen} more nodes read their results and have not been examined."));
         }
+    }
+
+    private int ImportWeights(ParseResult command, Terminal terminal, string file, string? save)
+    {
+        Shape? input = Words(command, _inputs).ToArray() switch
+        {
+            [] => null,
+            [var word] => Shape.Parse(word),
+            _ => throw new ArgumentException($"{_inputs.Name} names several shapes; a network of {_weights.Model.Name} "
+                + "reads one image."),
+        };
+        ImportedWeights weights = _weights.Read(command, file, input);
+        terminal.Cancellation.ThrowIfCancellationRequested();
+        if (save is not null)
+        {
+            weights.Save(save);
+            terminal.Wrote(save);
+        }
+        terminal.People.WriteLine($"{file}: {weights.Tensors:N0} tensors for {weights.Model}, "
+            + $"{weights.Graph.ParameterCount:N0} parameters");
+        if (save is not null)
+            terminal.People.WriteLine($"saved as {save}");
+        terminal.WriteJson(new
+        {
+            file,
+            saved = save,
+            model = weights.Model,
+            inputs = weights.Graph.Inputs.Select(Described),
+            outputs = weights.Graph.Outputs.Select(Described),
+            tensors = weights.Tensors,
+            parameters = weights.Graph.ParameterCount,
+        });
+        return ExitCode.Ok;
     }
 
     /// <summary>Creates a table with a row for each operator and reason.</summary>

@@ -14,7 +14,8 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
         (nameof(Dimensions), Dimensions), (nameof(Values), Values));
 }
 
-/// <summary>Tensors of float32 in a safetensors file, with text metadata.</summary>
+/// <summary>Tensors of float32 in a safetensors file, with text metadata. Tensors of F64, F16 and BF16 become float32
+/// when they are read.</summary>
 /// <remarks>
 /// Layout: the length of the header as a little-endian 64-bit number, the header as JSON
 /// (<c>{"__metadata__": {…}, "conv1.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]},
@@ -112,7 +113,7 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
     internal static float[] ReadValues(Stream file, TensorEntry entry)
     {
         float[] values = entry.Length == 0 ? [] : new float[entry.Length];
-        Floats.Read(file, values);
+        entry.Type.Read(file, values);
         return values;
     }
 

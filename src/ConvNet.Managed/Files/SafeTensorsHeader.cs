@@ -2,15 +2,16 @@ using System.Text.Json;
 
 namespace ConvNet.Serialization;
 
-/// <summary>The header entry of one tensor. Its type is F32, and its number of bytes matches its shape.</summary>
+/// <summary>The header entry of one tensor. Its number of bytes matches its shape and type.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Dimensions">The dimensions, outermost first.</param>
 /// <param name="Begin">The start of its values, in bytes after the header.</param>
 /// <param name="End">The end of its values, in bytes after the header.</param>
-internal readonly record struct TensorEntry(string Name, int[] Dimensions, long Begin, long End)
+/// <param name="Type">The type of its values.</param>
+internal readonly record struct TensorEntry(string Name, int[] Dimensions, long Begin, long End, TensorType Type)
 {
     /// <summary>The number of values.</summary>
-    public int Length => (int)((End - Begin) / sizeof(float));
+    public int Length => (int)((End - Begin) / Type.Bytes());
 }
 
 /// <summary>The header of a safetensors file.</summary>
@@ -96,20 +97,15 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
     {
         int[]? dimensions = null;
         (long Begin, long End)? offsets = null;
-        bool typed = false;
+        TensorType? type = null;
         if (!StartObject())
             throw Error(name, $"expected an object, found {Token()}.");
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
         {
-            if (_json.ValueTextEquals("dtype"u8) && !typed)
+            if (_json.ValueTextEquals("dtype"u8) && type is null)
             {
                 _json.Read();
-                typed = _json.TokenType == JsonTokenType.String && _json.ValueTextEquals("F32"u8);
-                if (!typed)
-                    throw Error(
-                        name, $"\"dtype\" is {(
-                        _json.TokenType == JsonTokenType.String ? Excerpt.Of(_json.GetString())
-                        : Token())}; only F32 is supported.");
+                type = ReadType(name);
             }
             else if (_json.ValueTextEquals("shape"u8) && dimensions is null)
             {
@@ -126,16 +122,31 @@ internal ref struct SafeTensorsHeaderReader(ReadOnlySpan<byte> json, string sour
                     + "dtype, shape, data_offsets.");
             }
         }
-        if (!typed || dimensions is null || offsets is not var (begin, end))
-            throw Error(name, $"\"{(!typed ? "dtype" : dimensions is null ? "shape" : "data_offsets")}\" is missing.");
+        if (type is not { } known || dimensions is null || offsets is not var (begin, end))
+            throw Error(name,
+                $"\"{(type is null ? "dtype" : dimensions is null ? "shape" : "data_offsets")}\" is missing.");
         long count = 1;
         foreach (int size in dimensions)
             count = Math.Min(count * size, int.MaxValue);
-        return count <= Array.MaxLength && end - begin == count * sizeof(float)
-            ? new TensorEntry(name, dimensions, begin, end)
+        return count <= Array.MaxLength && end - begin == count * known.Bytes()
+            ? new TensorEntry(name, dimensions, begin, end, known)
             : throw Error(
                 name, $"the {end - begin:N0} bytes from {begin:N0} to {end:N0} are not {Excerpt.OfSizes(dimensions)} "
-                + "values of four bytes.");
+                + $"values of {known.Bytes()} bytes.");
+    }
+
+    private readonly TensorType ReadType(string name)
+    {
+        if (_json.TokenType == JsonTokenType.String)
+        {
+            foreach (TensorType type in Enum.GetValues<TensorType>())
+            {
+                if (_json.ValueTextEquals($"{type}"))
+                    return type;
+            }
+        }
+        throw Error(name, $"\"dtype\" is {(_json.TokenType == JsonTokenType.String ? Excerpt.Of(_json.GetString())
+            : Token())}; only {string.Join(", ", Enum.GetNames<TensorType>())} are supported.");
     }
 
     private int[] ReadShape(string name)

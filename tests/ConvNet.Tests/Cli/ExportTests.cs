@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ConvNet.Data;
+using ConvNet.Serialization;
 using Microsoft.ML.OnnxRuntime;
 using NUnit.Framework;
 
@@ -21,6 +22,24 @@ public sealed class ExportTests
 
     [OneTimeTearDown]
     public void Delete() => _folder.Dispose();
+
+    [Test]
+    public void WeightsGoToPyTorchAndBack()
+    {
+        string weights = _folder.File("digits.pt"), back = _folder.File("back.safetensors");
+        JsonElement written = CommandLine.Run("export", "--load", _model, "--pytorch", weights, "--json").Json();
+        Assert.That(CommandLine.NamesOf(written), Is.EqualTo("model, file, bytes, tensors, parameters"));
+        JsonElement read = CommandLine.Run("import", weights, "--model", "digits", "--save", back, "--json").Json();
+        Assert.That(CommandLine.NamesOf(read), Is.EqualTo("file, saved, model, inputs, outputs, tensors, parameters"));
+        SavedModel first = SavedModel.Load(_model), second = SavedModel.Load(back);
+        foreach ((Parameter own, Parameter other) in first.Graph.Parameters.Zip(second.Graph.Parameters))
+            Assert.That(second.ValuesOf(other, averaged: false), Is.EqualTo(first.ValuesOf(own, averaged: false)));
+        CommandLine.Run("import", weights).IsRefusedWith("no network", "--model");
+        CommandLine.Run("import", weights, "--model", "lenet5").IsRefusedWith("do not fit the network", "--names");
+        CommandLine.Run("import", weights, "--classes", "3").IsRefusedWith("--classes", "--model");
+        CommandLine.Run("export", "--load", _model).IsRefusedWith("--onnx or --pytorch");
+        CommandLine.Run("export", "--load", _model, "--pytorch", weights, "--fold").IsRefusedWith("--fold", "--onnx");
+    }
 
     [Test]
     public void TheFileClassifiesTestImagesAsEvalDoes([Values] bool averaged)

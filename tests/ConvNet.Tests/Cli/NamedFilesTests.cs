@@ -15,7 +15,8 @@ public sealed class NamedFilesTests
         ["compare"] = ["--model", "digits"],
         ["show"] = ["--load", "m.safetensors"],
         ["predict"] = ["--load", "m.safetensors"],
-        ["export"] = ["--load", "m.safetensors", "--onnx", "m.onnx"],
+        ["export"] = ["--load", "m.safetensors"],
+        ["import"] = ["m.onnx"],
         ["bench"] = ["--model", "digits"],
     };
 

@@ -1,0 +1,109 @@
+using System.Buffers.Binary;
+
+namespace ConvNet.Serialization;
+
+/// <summary>The weights of a network in a file of another program: safetensors or a PyTorch checkpoint.</summary>
+public static class WeightFile
+{
+    // The first bytes of a zip archive.
+    private static ReadOnlySpan<byte> Zip => "PK"u8;
+
+    /// <summary>Reads the tensors of a file: of a PyTorch checkpoint (<see cref="TorchCheckpoint"/>) or of a
+    /// safetensors file (<see cref="SafeTensors"/>), whatever its name.</summary>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="names">The table of its names; null if they are those of the network.</param>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or has other content; or two tensors have the same
+    /// name by the table.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">There is no permission to read the file.</exception>
+    public static IReadOnlyList<NamedTensor> Read(string path, WeightNames? names = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        IReadOnlyList<NamedTensor> tensors = IsZip(path) ? TorchCheckpoint.Read(path).Tensors
+            : SafeTensors.Read(path).Tensors;
+        if (names is null)
+            return tensors;
+        NamedTensor[] renamed = [.. from tensor in tensors
+                                    let name = names.Of(tensor.Name)
+                                    where name is not null
+                                    select tensor with { Name = name }];
+        if (renamed.GroupBy(tensor => tensor.Name, StringComparer.Ordinal).FirstOrDefault(same => same.Count() > 1)
+            is { Key: var twice })
+            throw new InvalidDataException($"{path}: the table of names gives the name \"{Excerpt.Of(twice)}\" to "
+                + "several tensors.");
+        return renamed;
+    }
+
+    /// <summary>Writes tensors into the parameters and buffers of a network. Everything is checked before.</summary>
+    /// <param name="tensors">The tensors, by the names of the parameters, in any order.</param>
+    /// <param name="executable">The network.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tensors"/> or <paramref name="executable"/> is
+    /// null.</exception>
+    /// <exception cref="ArgumentException">A parameter has no tensor, a tensor no parameter, their dimensions differ,
+    /// or a value is NaN or infinite. The message lists what does not fit.</exception>
+    /// <exception cref="InvalidOperationException">A call of the executable is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
+    public static void CopyTo(IReadOnlyList<NamedTensor> tensors, IExecutable executable)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentNullException.ThrowIfNull(executable);
+        if (Mismatch(tensors, executable.Graph) is { } mismatch)
+            throw new ArgumentException(mismatch, nameof(tensors));
+        ILookup<string, NamedTensor> byName = tensors.ToLookup(tensor => tensor.Name, StringComparer.Ordinal);
+        foreach (Parameter parameter in executable.Graph.Parameters)
+            executable.Write(parameter, byName[parameter.Name].Single().Values);
+    }
+
+    /// <summary>Returns whether a file has weights but no network: a PyTorch checkpoint or a safetensors
+    /// file.</summary>
+    internal static bool IsOne(string path)
+    {
+        if (IsZip(path))
+            return true;
+        using FileStream file = InputFile.Open(path);
+        Span<byte> start = stackalloc byte[sizeof(long) + 1];
+        // The length of the header, and the header, an object.
+        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start[^1] == '{'
+            && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and <= SafeTensors.MaxHeaderBytes;
+    }
+
+    /// <summary>Returns what prevents tensors from being those of a graph; null if they are.</summary>
+    internal static string? Mismatch(IReadOnlyList<NamedTensor> tensors, Graph graph)
+    {
+        IReadOnlyList<Parameter> parameters = graph.Parameters;
+        if (tensors.GroupBy(tensor => tensor.Name, StringComparer.Ordinal).FirstOrDefault(same => same.Count() > 1)
+            is { Key: var twice })
+            return $"There are several tensors \"{Excerpt.Of(twice)}\".";
+        var byName = tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        string[] problems =
+        [
+            .. List("no tensor for the parameter", parameters.Where(p => !byName.ContainsKey(p.Name))
+                .Select(p => $"{p}")),
+            .. List("no parameter for the tensor", tensors.Select(tensor => tensor.Name)
+                .Except(parameters.Select(p => p.Name), StringComparer.Ordinal)),
+            .. List("other dimensions", parameters.Where(p => byName.TryGetValue(p.Name, out NamedTensor? tensor)
+                && !tensor.Dimensions.SequenceEqual(p.Dimensions))
+                .Select(p => $"{p} with a tensor of {Excerpt.OfSizes([.. byName[p.Name].Dimensions])}")),
+            .. List("a value that is not finite in",
+                tensors.Where(tensor => Floats.IndexOfNonFinite(tensor.Values) >= 0).Select(tensor => tensor.Name)),
+        ];
+        return problems.Length == 0 ? null : $"The weights do not fit the network: {string.Join("; ", problems)}.";
+    }
+
+    private static IEnumerable<string> List(string what, IEnumerable<string> names)
+    {
+        const int Shown = 8;
+        string[] all = [.. names];
+        return all.Length == 0 ? [] : [$"{what} {string.Join(", ", all.Take(Shown).Select(name => Excerpt.Of(name)))}"
+            + (all.Length > Shown ? $" and {all.Length - Shown:N0} more" : "")];
+    }
+
+    private static bool IsZip(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        Span<byte> start = stackalloc byte[Zip.Length];
+        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
+            && start.SequenceEqual(Zip);
+    }
+}

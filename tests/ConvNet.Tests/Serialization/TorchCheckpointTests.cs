@@ -1,0 +1,241 @@
+using System.IO.Compression;
+using System.Text;
+using ConvNet.Serialization;
+using ConvNet.Tests.Truth;
+using NUnit.Framework;
+
+namespace ConvNet.Tests.Serialization;
+
+/// <summary>Files of <c>torch.save</c>, as PyTorch wrote them and as hostile programs might.</summary>
+public sealed class TorchCheckpointTests
+{
+    private const int Attempts = 400;
+
+    // PyTorch is a package of Debian; what it computes from written files is checked where it is installed.
+    private const string Python = "/usr/bin/python3", ReadWithTorch = """
+        import sys, torch
+        state = torch.load(sys.argv[1])
+        print(" ".join(f"{name}:{'x'.join(map(str, value.shape))}:{value.double().sum().item()}"
+                       for name, value in state.items()))
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+
+    private static IEnumerable<TruthCase> Cases => TruthTable.Cases("checkpoints.json");
+
+    private static IEnumerable<TruthCase> Readable => Cases.Where(each => !each.Has("refused"));
+
+    private static IEnumerable<TruthCase> Refused => Cases.Where(each => each.Has("refused"));
+
+    [OneTimeTearDown]
+    public void Delete() => _folder.Dispose();
+
+    [TestCaseSource(nameof(Readable))]
+    public void TensorsHaveTheValuesThatPyTorchSaved(TruthCase @case)
+    {
+        var read = TorchCheckpoint.Read(FileOf(@case));
+        var expected = @case.Json.GetProperty("tensors");
+        Assert.That(read.Tensors.Select(tensor => tensor.Name),
+            Is.EqualTo(expected.EnumerateObject().Select(each => each.Name)));
+        foreach (NamedTensor tensor in read.Tensors)
+        {
+            var of = expected.GetProperty(tensor.Name);
+            Assert.That(tensor.Dimensions, Is.EqualTo(of.GetProperty("shape").EnumerateArray()
+                .Select(size => size.GetInt32())), tensor.Name);
+            Assert.That(tensor.Values, Is.EqualTo(of.GetProperty("values").EnumerateArray()
+                .Select(value => value.GetSingle())), tensor.Name);
+        }
+        Assert.That(read.Skipped, Is.EqualTo(read.Tensors.Any(tensor => tensor.Name.EndsWith("bn.bias",
+            StringComparison.Ordinal)) ? (string[])[read.Tensors[0].Name.Replace("conv.weight",
+            "bn.num_batches_tracked", StringComparison.Ordinal)] : []));
+    }
+
+    [TestCaseSource(typeof(Backends), nameof(Backends.All))]
+    public void ANetworkWithTheseWeightsComputesWhatPyTorchDoes(BackendCase backend)
+    {
+        TruthCase @case = Cases.First();
+        Graph graph = Network();
+        using IBackend opened = backend.Open();
+        using IExecutable net = opened.CompileInference(graph, 2);
+        WeightFile.CopyTo(WeightFile.Read(FileOf(@case)), net);
+        var y = new float[4];
+        net.Infer(Array.ConvertAll(@case.Values("x"), value => (float)value), y);
+        TruthTable.AssertAgree(Array.ConvertAll(y, value => (double)value), @case.Values("y"), "y", 1e-5);
+    }
+
+    [Test]
+    public void NamesOfOthersAreTranslatedByATable()
+    {
+        string table = _folder.File("names.json"), file = FileOf(Cases.ElementAt(1));
+        File.WriteAllText(table, """
+            { "format": "convnet-names", "version": 1,
+              "names": { "module.fc.*": "classifier.*", "module.bn.running_*": null, "module.*": "*" } }
+            """);
+        var names = WeightNames.Read(table);
+        Assert.That(WeightFile.Read(file, names).Select(tensor => tensor.Name), Is.EqualTo((string[])["conv.weight",
+            "bn.weight", "bn.bias", "classifier.weight", "classifier.bias"]));
+        Assert.That((names.Of("other"), names.Of("module."), names.Of("module.fc")), Is.EqualTo(("other", "", "fc")));
+        File.WriteAllText(table, """{"format":"convnet-names","version":1,"names":{"module.*.weight":"w"}}""");
+        Assert.That(() => WeightFile.Read(file, WeightNames.Read(table)), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("gives the name \"w\" to several"));
+        foreach (string wrong in (string[])["""{"a*b*c":"x"}""", """{"a":"*"}""", """{"a":1}""", """{"":"x"}""", "[]"])
+        {
+            File.WriteAllText(table, $$"""{"format":"convnet-names","version":1,"names":{{wrong}}}""");
+            Assert.That(() => WeightNames.Read(table), Throws.TypeOf<InvalidDataException>().With.Message
+                .Contains("names"), wrong);
+        }
+    }
+
+    [Test]
+    public void WhatDoesNotFitTheNetworkIsListed()
+    {
+        using var backend = new ManagedBackend();
+        using IExecutable net = backend.CompileInference(Network(), 1);
+        IReadOnlyList<NamedTensor> whole = WeightFile.Read(FileOf(Cases.First()));
+        NamedTensor[] wrong = [.. whole.Where(tensor => tensor.Name is not ("fc.bias" or "conv.weight")),
+            new NamedTensor("conv.weight", [3, 9], new float[27]), new NamedTensor("head", [1], [float.NaN])];
+        Assert.That(() => WeightFile.CopyTo(wrong, net), Throws.ArgumentException.With.Message
+            .Contains("no tensor for the parameter fc.bias (2)").And.Message
+            .Contains("no parameter for the tensor head").And.Message
+            .Contains("other dimensions conv.weight (3×1×3×3) with a tensor of 3×9").And.Message
+            .Contains("not finite in head"));
+        WeightFile.CopyTo(whole, net);
+    }
+
+    [TestCaseSource(nameof(Refused))]
+    public void WhatIsNoDictionaryOfTensorsIsRefusedByName(TruthCase @case)
+        => Assert.That(() => TorchCheckpoint.Read(FileOf(@case)), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains(@case.Json.GetProperty("refused").GetString()!));
+
+    // What a hostile pickle would do, in the text of its opcodes.
+    [TestCase("cos\nsystem\n(X\u0002\0\0\0lstR.", "os.system")]
+    [TestCase("cbuiltins\neval\n.", "builtins.eval")]
+    [TestCase("X\u0003\0\0\0posiX\u0006\0\0\0systemX.", "opcode|ends within")]
+    [TestCase("ctorch._utils\n_rebuild_tensor_v2\n(K\u0001tR.", "tensor of another form")]
+    [TestCase("ctorch\nSize\n(K\u0001tR.", "torch.Size with arguments of another form")]
+    [TestCase("}K\u0001K\u0002s", "ends within")]
+    [TestCase("K\u0001K\u0002K\u0003s.", "sets entries of what is not")]
+    [TestCase("}(K\u0001u.", "sets entries")]
+    [TestCase("h\u0007.", "refers to an object 7")]
+    [TestCase("t.", "end without a beginning")]
+    [TestCase("s.", "where there is none")]
+    [TestCase("K\u0001}b.", "sets the state")]
+    [TestCase("(K\u0001tQ.", "no storage")]
+    [TestCase("K\u0001.", "a whole number, not a dictionary")]
+    [TestCase("i\n\n", "opcode 0x69")]
+    public void AProgramIsNeverRun(string code, string says)
+    {
+        string file = _folder.File("hostile.pt");
+        WriteZip(file, ("archive/data.pkl", Encoding.Latin1.GetBytes(code)));
+        Assert.That(() => TorchCheckpoint.Read(file), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Matches(says));
+    }
+
+    [Test]
+    public void ADamagedFileIsAnErrorAndNoCrash()
+    {
+        string file = _folder.File("damaged.pt");
+        var random = new Random(7);
+        foreach (TruthCase @case in Readable)
+        {
+            byte[] whole = File.ReadAllBytes(FileOf(@case));
+            for (int attempt = 0; attempt < Attempts; attempt++)
+            {
+                byte[] bytes = [.. whole];
+                if (attempt % 4 == 0)
+                    Array.Resize(ref bytes, random.Next(whole.Length));
+                for (int change = random.Next(4); change >= 0 && bytes.Length > 0; change--)
+                    bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+                File.WriteAllBytes(file, bytes);
+                try
+                {
+                    TorchCheckpoint.Read(file);
+                }
+                catch (InvalidDataException)
+                {
+                    // The one error that is documented for content.
+                }
+            }
+        }
+    }
+
+    [Test]
+    public void CompressedEntriesAreRefused()
+    {
+        string file = _folder.File("compressed.pt");
+        using (var zip = new ZipArchive(File.Create(file), ZipArchiveMode.Create))
+        {
+            using Stream content = zip.CreateEntry("archive/data.pkl", CompressionLevel.SmallestSize).Open();
+            content.Write(new byte[1 << 20]);
+        }
+        Assert.That(() => TorchCheckpoint.Read(file), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("is compressed"));
+    }
+
+    [Test]
+    public void AWrittenFileIsReadAgainAndHasTheSameBytesEveryTime()
+    {
+        string first = _folder.File("first.pt"), second = _folder.File("second.pt");
+        NamedTensor[] tensors = [new("a.weight", [2, 3], [1, 2, 3, 4, 5, float.NegativeZero]), new("ö", [], [7]),
+            new("empty", [0, 4], [])];
+        new TorchCheckpoint(tensors).Write(first);
+        IReadOnlyList<NamedTensor> read = TorchCheckpoint.Read(first).Tensors;
+        Assert.That(read.Select(tensor => (tensor.Name, string.Join('x', tensor.Dimensions))),
+            Is.EqualTo(tensors.Select(tensor => (tensor.Name, string.Join('x', tensor.Dimensions)))));
+        Assert.That(read.Select(tensor => tensor.Values), Is.EqualTo(tensors.Select(tensor => tensor.Values)));
+        new TorchCheckpoint(read).Write(second);
+        Assert.That(File.ReadAllBytes(second), Is.EqualTo(File.ReadAllBytes(first)));
+        Assert.That(() => new TorchCheckpoint([new("a", [3], [1])]).Write(second), Throws.ArgumentException);
+        Assert.That(File.ReadAllBytes(second), Is.EqualTo(File.ReadAllBytes(first)), "unchanged");
+    }
+
+    [Test]
+    public void PyTorchReadsAWrittenFile()
+    {
+        if (!File.Exists(Python) || Repository.Run(Repository.Root, Python, ["-c", "import torch"]).ExitCode != 0)
+            Assert.Ignore("PyTorch is not installed (the package python3-torch).");
+        string file = _folder.File("ours.pt");
+        new TorchCheckpoint([new("conv.weight", [2, 1, 1, 2], [1, 2, 3, 4.5f]), new("n", [], [0.25f])]).Write(file);
+        CommandResult run = Repository.Run(Repository.Root, Python, ["-c", ReadWithTorch, file]);
+        Assert.That(run.Output.Trim(), Is.EqualTo("conv.weight:2x1x1x2:10.5 n::0.25"));
+    }
+
+    [TestCase("F16", new byte[] { 0, 60, 0, 192 }, new float[] { 1, -2 })]
+    [TestCase("BF16", new byte[] { 128, 63, 0, 192 }, new float[] { 1, -2 })]
+    [TestCase("F64", new byte[] { 0, 0, 0, 0, 0, 0, 240, 63, 0, 0, 0, 0, 0, 0, 0, 192 }, new float[] { 1, -2 })]
+    public void OtherTypesOfSafetensorsBecomeFloat32(string type, byte[] values, float[] expected)
+    {
+        string file = _folder.File("types.safetensors");
+        byte[] header = Encoding.ASCII.GetBytes($$$"""
+            {"t":{"dtype":"{{{type}}}","shape":[2],"data_offsets":[0,{{{values.Length}}}]}}
+            """);
+        File.WriteAllBytes(file, [.. BitConverter.GetBytes((long)header.Length), .. header, .. values]);
+        Assert.That(WeightFile.Read(file).Single().Values, Is.EqualTo(expected));
+    }
+
+    private string FileOf(TruthCase @case)
+    {
+        string file = _folder.File($"{@case.Name}.pt");
+        File.WriteAllBytes(file, Convert.FromBase64String(@case.Json.GetProperty("file").GetString()!));
+        return file;
+    }
+
+    private static Graph Network()
+    {
+        var graph = new Graph(new Shape(1, 4, 4));
+        Node x = graph.Add("conv", new Conv2d(3, 3, padding: 1, bias: false), graph.Input);
+        x = graph.Add("relu", new Relu(), graph.Add("bn", new BatchNorm2d(), x));
+        graph.Add("fc", new Linear(2), graph.Add("flat", new Flatten(), x));
+        return graph;
+    }
+
+    private static void WriteZip(string file, params (string Name, byte[] Content)[] entries)
+    {
+        using var zip = new ZipArchive(File.Create(file), ZipArchiveMode.Create);
+        foreach ((string name, byte[] content) in entries)
+        {
+            using Stream stream = zip.CreateEntry(name, CompressionLevel.NoCompression).Open();
+            stream.Write(content);
+        }
+    }
+}
