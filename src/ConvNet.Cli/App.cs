@@ -118,9 +118,9 @@ internal static class App
             json,
         };
         foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new PredictVerb(), new ShowVerb(),
-            new ViewVerb(), new ExportVerb(), new ImportVerb(), new SummaryVerb(), new ModelsVerb(), new LayersVerb(),
-            new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(), new BenchVerb(),
-            new CompareVerb(), new OnnxConformanceVerb(), new WorkerVerb()])
+            new ViewVerb(), new ExportVerb(), new ImportVerb(), new InspectVerb(), new SummaryVerb(), new ModelsVerb(),
+            new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(),
+            new BenchVerb(), new CompareVerb(), new OnnxConformanceVerb(), new WorkerVerb()])
         {
             verb.SetAction(command =>
             {

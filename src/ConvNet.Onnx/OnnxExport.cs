@@ -9,7 +9,7 @@ namespace ConvNet.Onnx;
 /// <remarks>
 /// The model computes what <see cref="IExecutable.Infer"/> computes. Its inputs and outputs have the names of the
 /// graph's. The number of samples is the free dimension <c>N</c>. Parameters are initializers with their names in the
-/// graph. <see cref="LayerNodes"/> lists the nodes of each layer.
+/// graph.
 /// </remarks>
 public static class OnnxExport
 {

@@ -32,12 +32,15 @@ public static class Backends
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
 
     /// <summary>Opens several backends for a check whose reference takes most of its time.</summary>
-    public static void Use(IEnumerable<BackendCase> cases, Action<IReadOnlyList<IBackend>> check)
+    /// <param name="cases">The backends.</param>
+    /// <param name="check">The check.</param>
+    /// <param name="threads">The number of threads of each; null for its default.</param>
+    public static void Use(IEnumerable<BackendCase> cases, Action<IReadOnlyList<IBackend>> check, int? threads = null)
     {
         var opened = new List<IBackend>();
         try
         {
-            opened.AddRange(cases.Select(each => each.Open()));
+            opened.AddRange(cases.Select(each => each.Open(threads)));
             check(opened);
         }
         finally

@@ -1,5 +1,6 @@
 using ConvNet.Tests.Contract;
 using ConvNet.Tests.Models;
+using ConvNet.Tests.Serialization;
 using ConvNet.Tests.Training;
 
 namespace ConvNet.Tests;
@@ -8,7 +9,7 @@ namespace ConvNet.Tests;
 internal static partial class Program
 {
     public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
-        SweepKills = "kills", Forget = "forget";
+        SweepKills = "kills", Forget = "forget", SweepReaders = "readers";
 
     public static int Main(string[] words)
     {
@@ -24,12 +25,14 @@ internal static partial class Program
                 return ModelSweep.Run(rest) ? 0 : 1;
             case [SweepKills, .. var rest]:
                 return KillSweep.Run(rest) ? 0 : 1;
+            case [SweepReaders, .. var rest]:
+                return HostileSweep.Run(rest) ? 0 : 1;
             case [Forget, var backend]:
                 ForgottenExecutables.Forget(backend);
                 break;
             default:
                 throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels}, "
-                    + $"{SweepKills} and {Forget}.", nameof(words));
+                    + $"{SweepKills}, {SweepReaders} and {Forget}.", nameof(words));
         }
         return 0;
     }

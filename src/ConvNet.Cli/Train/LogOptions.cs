@@ -13,6 +13,7 @@ internal sealed class LogOptions
 
     private readonly Option<string?> _log, _tensorBoard;
     private readonly Option<int?> _norms;
+    private readonly Option<bool> _withoutPictures;
 
     /// <summary>Adds the options to a verb.</summary>
     public LogOptions(Verb verb)
@@ -23,6 +24,8 @@ internal sealed class LogOptions
             + "file for TensorBoard. A resumed training continues with a further file.", "DIR");
         _norms = verb.OptionalNumber("--log-norms", "Number of steps between two records of the norms of all weights "
             + $"and gradients in the logs. Default: none, or {ServedNorms} with --serve.", NumberRanges.FromOne, "N");
+        _withoutPictures = verb.Flag("--no-log-pictures", "Make no pictures of filters, maps and mistakes for the log "
+            + "and the page. They take a pass over up to 1,000 images after each epoch.");
     }
 
     /// <summary>Returns the folder of the log; null if there is none.</summary>
@@ -53,6 +56,8 @@ internal sealed class LogOptions
             NormsEvery = command.GetValue(_norms) ?? (isServed ? ServedNorms : null),
             OnFailure = WarningOf(terminal),
         };
+        if (command.GetValue(_withoutPictures))
+            options = options with { Pictures = null, Glimpses = null };
         return folder is null ? new TrainingLog(options) : new TrainingLog(folder, options);
     }
 

@@ -66,6 +66,9 @@ internal sealed class ShowVerb : Verb
         Normalization normalization = saved.Normalization
             ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Save the "
                 + "model with train --save.");
+        if (command.GetValue(_class) is not null && !ClassScores.Has(graph))
+            throw new ArgumentException($"{_class.Name} names a class, but the outputs of {load} are "
+                + $"{string.Join(" and ", graph.Outputs.Select(output => output.Shape))}. Omit it.");
         ShownSample sample = _image.Read(command, terminal, saved, normalization);
         using IBackend backend = BackendRegistry.Create(command.GetValue(_backend)!, command.GetValue(_threads),
             Precision.Accurate);
@@ -163,8 +166,9 @@ internal sealed class ShowVerb : Verb
                 $"{each.Maps.Dead}", each.Response is { } response ? $"{response:0.0%}" : "–");
         terminal.People.Write(table);
         ReceptiveField field = view.Unit.Field;
-        terminal.People.WriteLine($"unit ({view.Unit.Y}, {view.Unit.X}) of {view.Unit.Node} sees rows {field.Top} to "
-            + $"{field.Bottom - 1} and columns {field.Left} to {field.Right - 1}");
+        terminal.People.WriteLine($"unit ({view.Unit.Y}, {view.Unit.X}) of {view.Unit.Node} sees "
+            + (field.IsEmpty ? "no pixel" : $"rows {field.Top} to {field.Bottom - 1} and columns {field.Left} to "
+                + $"{field.Right - 1}"));
     }
 
     private static void WritePictures(string? folder, Page page, Terminal terminal)

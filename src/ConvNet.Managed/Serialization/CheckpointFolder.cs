@@ -199,7 +199,8 @@ public sealed partial class CheckpointFolder : IDisposable
         }
     }
 
-    private static string[] FilesIn(string folder)
+    /// <summary>Returns the checkpoints of a folder, the oldest first.</summary>
+    internal static string[] FilesIn(string folder)
         => [.. Directory.EnumerateFiles(folder).Where(IsCheckpoint).OrderBy(Place)];
 
     private static bool IsCheckpoint(string file) => NamePattern().IsMatch(System.IO.Path.GetFileName(file));

@@ -20,7 +20,9 @@ namespace ConvNet.Serialization;
 /// </remarks>
 public static class GraphJson
 {
-    private const string Format = "convnet-graph";
+    /// <summary>The format that the JSON of a graph names.</summary>
+    internal const string Format = "convnet-graph";
+
     private const int Version = 1;
     private const string InputName = "input";
 

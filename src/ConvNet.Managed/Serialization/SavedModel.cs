@@ -23,6 +23,9 @@ public sealed class SavedModel
     // Files of the current format have a checksum.
     private const string FormatKey = "format", Format = "convnet/2";
 
+    /// <summary>The entry of the metadata that a saved model has.</summary>
+    internal const string GraphKey = "graph";
+
     private readonly Dictionary<string, float[]> _values;
     private readonly TrainingState? _state;
     private IReadOnlyList<NamedTensor> _averages = [];
@@ -176,22 +179,8 @@ public sealed class SavedModel
         TrainingKinds? kinds = null)
     {
         SafeTensorsHeader header = SafeTensors.ReadHeader(file, path);
-        if (header.Metadata.GetValueOrDefault(FormatKey) == Format && !header.Metadata.ContainsKey(ContentChecksum.Key))
-            throw new InvalidDataException($"{path}: its metadata has the format {Format} but no "
-                + $"\"{ContentChecksum.Key}\". The file is damaged.");
-        if (!header.Metadata.TryGetValue("graph", out string? json))
-            throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"graph\".");
-        Graph graph = GraphJson.Read(json, $"{path}, graph", layers);
-        Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
-            ? ReadNormalization(text, path) : null;
-        IReadOnlyList<string> classNames = header.Metadata.TryGetValue(ClassNamesJson.Key, out string? names)
-            ? ClassNamesJson.Read(names, $"{path}, {ClassNamesJson.Key}", graph) : [];
-        SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
-            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) with
-            {
-                ClassNames = classNames,
-            } : null;
-        CheckTensors(graph, training, header.Tensors, path);
+        SavedModelDescription described = Describe(header, path, layers, kinds);
+        (Graph graph, SavedTraining? training) = (described.Graph, described.Training);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
         foreach (TensorEntry entry in header.Tensors)
         {
@@ -210,11 +199,39 @@ public sealed class SavedModel
             .ToLookup(tensor => averages.Contains(tensor.Name));
         TrainingState? state = training is null ? null
             : TrainingState.Of(header.Metadata, [.. tensors[false]], path);
-        return new SavedModel(graph, normalization, training, state, values)
+        return new SavedModel(graph, described.Normalization, training, state, values)
         {
             _averages = [.. tensors[true]],
-            ClassNames = classNames,
+            ClassNames = described.ClassNames,
         };
+    }
+
+    /// <summary>Reads everything but the values.</summary>
+    /// <param name="header">The header of the file.</param>
+    /// <param name="path">The path of the file, for error messages.</param>
+    /// <param name="layers">The recognised layers; by default those of this library.</param>
+    /// <param name="kinds">The recognised parts of a training; by default those of this library.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or has other content.</exception>
+    internal static SavedModelDescription Describe(SafeTensorsHeader header, string path, LayerSet? layers = null,
+        TrainingKinds? kinds = null)
+    {
+        if (header.Metadata.GetValueOrDefault(FormatKey) == Format && !header.Metadata.ContainsKey(ContentChecksum.Key))
+            throw new InvalidDataException($"{path}: its metadata has the format {Format} but no "
+                + $"\"{ContentChecksum.Key}\". The file is damaged.");
+        if (!header.Metadata.TryGetValue(GraphKey, out string? json))
+            throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"{GraphKey}\".");
+        Graph graph = GraphJson.Read(json, $"{path}, {GraphKey}", layers);
+        Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
+            ? ReadNormalization(text, path) : null;
+        IReadOnlyList<string> classNames = header.Metadata.TryGetValue(ClassNamesJson.Key, out string? names)
+            ? ClassNamesJson.Read(names, $"{path}, {ClassNamesJson.Key}", graph) : [];
+        SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
+            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) with
+            {
+                ClassNames = classNames,
+            } : null;
+        CheckTensors(graph, training, header.Tensors, path);
+        return new SavedModelDescription(graph, normalization, classNames, training);
     }
 
     // Before values are read: every parameter and state needs a tensor of its dimensions, and no other tensors may
@@ -349,7 +366,7 @@ public sealed class SavedModel
         {
             [FormatKey] = Format,
             [ContentChecksum.Key] = ContentChecksum.Placeholder,
-            ["graph"] = GraphJson.Write(graph),
+            [GraphKey] = GraphJson.Write(graph),
         };
         if (normalization is not null)
             metadata["normalization"] = Write(normalization);

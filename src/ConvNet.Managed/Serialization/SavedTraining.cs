@@ -59,6 +59,12 @@ public sealed record SavedTraining(TrainingSpec Spec, TrainerOptions Options, Da
         static string Text<T>(IReadOnlyList<T> list) => list.Count == 0 ? None : string.Join(", ", list);
     }
 
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(SavedTraining), (nameof(Spec), Spec),
+        (nameof(Options), Options), (nameof(Loader), Loader), (nameof(Samples), Samples), (nameof(Progress), Progress),
+        (nameof(Data), Data), (nameof(Split), Split), (nameof(Validation), Validation),
+        (nameof(ClassNames), ClassNames), (nameof(Recipe), Recipe));
+
     private void Check<T>(string what, T own, T other)
     {
         if (!EqualityComparer<T>.Default.Equals(own, other))

@@ -8,8 +8,11 @@ public static class WeightFile
     // The first bytes of a zip archive.
     private static ReadOnlySpan<byte> Zip => "PK"u8;
 
-    /// <summary>Reads the tensors of a file: of a PyTorch checkpoint (<see cref="TorchCheckpoint"/>) or of a
-    /// safetensors file (<see cref="SafeTensors"/>), whatever its name.</summary>
+    private static ReadOnlySpan<byte> Json => "{"u8;
+
+    /// <summary>Reads the tensors of a file: of a PyTorch checkpoint (<see cref="TorchCheckpoint"/>), of a safetensors
+    /// file (<see cref="SafeTensors"/>), or of the several safetensors files that an index names, such as
+    /// <c>model.safetensors.index.json</c>; whatever its name.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="names">The table of its names; null if they are those of the network.</param>
     /// <exception cref="ArgumentException">The path is empty.</exception>
@@ -20,7 +23,8 @@ public static class WeightFile
     public static IReadOnlyList<NamedTensor> Read(string path, WeightNames? names = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        IReadOnlyList<NamedTensor> tensors = IsZip(path) ? TorchCheckpoint.Read(path).Tensors
+        IReadOnlyList<NamedTensor> tensors = StartsWith(path, Zip) ? TorchCheckpoint.Read(path).Tensors
+            : StartsWith(path, Json) ? TensorIndex.Read(path)
             : SafeTensors.Read(path).Tensors;
         if (names is null)
             return tensors;
@@ -55,11 +59,11 @@ public static class WeightFile
             executable.Write(parameter, byName[parameter.Name].Single().Values);
     }
 
-    /// <summary>Returns whether a file has weights but no network: a PyTorch checkpoint or a safetensors
-    /// file.</summary>
+    /// <summary>Returns whether a file has weights but no network, by its first bytes: a PyTorch checkpoint, a
+    /// safetensors file or an index of such files.</summary>
     internal static bool IsOne(string path)
     {
-        if (IsZip(path))
+        if (StartsWith(path, Zip) || StartsWith(path, Json))
             return true;
         using FileStream file = InputFile.Open(path);
         Span<byte> start = stackalloc byte[sizeof(long) + 1];
@@ -99,11 +103,11 @@ public static class WeightFile
             + (all.Length > Shown ? $" and {all.Length - Shown:N0} more" : "")];
     }
 
-    private static bool IsZip(string path)
+    private static bool StartsWith(string path, ReadOnlySpan<byte> mark)
     {
         using FileStream file = InputFile.Open(path);
-        Span<byte> start = stackalloc byte[Zip.Length];
+        Span<byte> start = stackalloc byte[mark.Length];
         return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length
-            && start.SequenceEqual(Zip);
+            && start.SequenceEqual(mark);
     }
 }

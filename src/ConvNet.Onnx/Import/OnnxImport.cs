@@ -5,11 +5,10 @@ namespace ConvNet.Onnx;
 /// <summary>Reads an ONNX model as a graph with its parameters.</summary>
 /// <remarks>
 /// Constants are folded, functions are inlined, and layers that are composed of several nodes are recognised.
-/// <see cref="OperatorTable"/> lists the operators. The first dimension of every input and output is that of the
-/// samples. An import needs memory for the file, with the files of its data, and for the values of its constants in 32
-/// bits (64 bits for whole numbers). <see cref="Folding.MostValues"/> limits the constants that are computed from
-/// others, and <see cref="ModelFile.MostDescription"/> the rest of the file. Sizes are compared with the data that is
-/// there before memory is allocated.
+/// The first dimension of every input and output is that of the samples. An import needs memory for the file, with the
+/// files of its data, and for the values of its constants in 32 bits (64 bits for whole numbers). Constants that are
+/// computed from others may have 64 million values, and the rest of the file 16 MB. Sizes are compared with the data
+/// that is there before memory is allocated.
 /// </remarks>
 public static class OnnxImport
 {

@@ -18,7 +18,7 @@ public sealed class StateContract(BackendCase backend)
     private float Tolerance => backend.Deterministic ? 0 : 1e-5f;
 
     [SetUp]
-    public void Open() => _backend = backend.Open();
+    public void Open() => _backend = backend.Open(threads: 1);
 
     [TearDown]
     public void Close() => _backend.Dispose();
@@ -36,7 +36,7 @@ public sealed class StateContract(BackendCase backend)
         try
         {
             whole.SaveState().Write(path);
-            using IBackend later = backend.Open();
+            using IBackend later = backend.Open(threads: 1);
             using IExecutable loaded = later.Compile(Network(), spec);
             loaded.LoadState(TrainingState.Read(path));
             Run(whole, steps, steps + 3);

@@ -23,7 +23,7 @@ public sealed class ThousandStepContract
             int torch = Enumerable.Range(0, backends.Count).First(i => backends[i] is TorchSharpBackend);
             Assert.That(distances.Where((_, i) => backends[i] is not TorchSharpBackend),
                 Has.All.LessThanOrEqualTo(2 * distances[torch]), "in bounds, against torch's optimiser");
-        });
+        }, threads: 1);
     }
 
     // The root mean square over all values of how far they are from the exact run, in bounds of the last step.

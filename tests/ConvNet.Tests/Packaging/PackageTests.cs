@@ -13,7 +13,10 @@ namespace ConvNet.Tests.Packaging;
 public sealed class PackageTests
 {
     private static readonly string[] Packages =
-        ["ConvNet.Data", "ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.TorchSharp"];
+    [
+        "ConvNet.Data", "ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.Onnx",
+        "ConvNet.TorchSharp",
+    ];
 
     [Test]
     public void AFreshProjectTrainsWithThePackages()
@@ -61,6 +64,7 @@ public sealed class PackageTests
                 <PackageReference Include="ConvNet.GradientCheck" Version="{version}" />
                 <PackageReference Include="ConvNet.Managed" Version="{version}" />
                 <PackageReference Include="ConvNet.Native" Version="{version}" />
+                <PackageReference Include="ConvNet.Onnx" Version="{version}" />
                 <PackageReference Include="ConvNet.TorchSharp" Version="{version}" />
               </ItemGroup>
             </Project>

@@ -114,9 +114,9 @@ public sealed class TensorBoardTests
     }
 
     private static IEnumerable<(long Step, float Value)> Values(Event[] events, string tag) => from each in events
-        from value in each.Summary?.Value ?? []
-        where value.Tag == tag
-        select (each.Step, value.SimpleValue);
+                                                                                               from value in each.Summary?.Value ?? []
+                                                                                               where value.Tag == tag
+                                                                                               select (each.Step, value.SimpleValue);
 
     private static Event[] Read(string path)
     {

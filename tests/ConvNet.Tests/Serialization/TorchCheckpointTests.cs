@@ -213,6 +213,31 @@ public sealed class TorchCheckpointTests
         Assert.That(WeightFile.Read(file).Single().Values, Is.EqualTo(expected));
     }
 
+    [Test]
+    public void SeveralFilesAreReadByTheirIndex()
+    {
+        string index = _folder.File("model.safetensors.index.json");
+        new SafeTensors(new Dictionary<string, string>(), [new("b", [1], [2]), new("unlisted", [1], [9])])
+            .Write(_folder.File("part-1.safetensors"));
+        new SafeTensors(new Dictionary<string, string>(), [new("a", [2], [1, 3])])
+            .Write(_folder.File("part-2.safetensors"));
+        Write("""{"a":"part-2.safetensors","b":"part-1.safetensors"}""");
+        IReadOnlyList<NamedTensor> read = WeightFile.Read(index);
+        Assert.That(read.Select(tensor => tensor.Name), Is.EqualTo((string[])["a", "b"]));
+        Assert.That(read.Select(tensor => tensor.Values), Is.EqualTo((float[][])[[1, 3], [2]]));
+        foreach ((string map, string says) in (IEnumerable<(string, string)>)[
+            ("""{"a":"../part-2.safetensors"}""", "name of a file in the folder"), ("""{"a":1}""", "name of a file"),
+            ("""{"a":".."}""", "name of a file"), ("""{"c":"part-1.safetensors"}""", "has no tensor \"c\""),
+            ("{}", "no tensors"), ("[]", "no index of tensors")])
+        {
+            Write(map);
+            Assert.That(() => WeightFile.Read(index), Throws.TypeOf<InvalidDataException>()
+                .With.Message.Contains(says), map);
+        }
+
+        void Write(string map) => File.WriteAllText(index, $$$"""{"metadata":{},"weight_map":{{{map}}}}""");
+    }
+
     private string FileOf(TruthCase @case)
     {
         string file = _folder.File($"{@case.Name}.pt");

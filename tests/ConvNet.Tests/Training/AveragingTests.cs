@@ -23,7 +23,7 @@ public sealed class AveragingTests(BackendCase backend)
     private IBackend _backend = null!;
 
     [SetUp]
-    public void Open() => _backend = backend.Open();
+    public void Open() => _backend = backend.Open(threads: 1);
 
     [TearDown]
     public void Close() => _backend.Dispose();

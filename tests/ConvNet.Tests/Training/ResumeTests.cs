@@ -116,7 +116,7 @@ public sealed class ResumeTests(BackendCase backend)
     private static (TrainingResult Result, TrainingState State) Whole(BackendCase backend, TrainingSpec spec,
         DataLoaderOptions? options = null)
     {
-        using IBackend opened = backend.Open();
+        using IBackend opened = backend.Open(threads: 1);
         using IExecutable network = opened.Compile(Network(), spec);
         network.Initialize(new HeNormal(5));
         TrainingResult result = new Trainer(network, Options()).Train(Loader(options));
@@ -126,7 +126,7 @@ public sealed class ResumeTests(BackendCase backend)
     private static void Interrupted(BackendCase backend, TrainingSpec spec, string file, int steps,
         DataLoaderOptions? loaderOptions = null)
     {
-        using IBackend opened = backend.Open();
+        using IBackend opened = backend.Open(threads: 1);
         using IExecutable network = opened.Compile(Network(), spec);
         network.Initialize(new HeNormal(5));
         using var stop = new CancellationTokenSource();
@@ -148,7 +148,7 @@ public sealed class ResumeTests(BackendCase backend)
     private static (TrainingResult Result, TrainingState State) GoOn(BackendCase backend, SavedModel saved)
     {
         SavedTraining training = saved.Training!;
-        using IBackend opened = backend.Open();
+        using IBackend opened = backend.Open(threads: 1);
         using IExecutable network = opened.Compile(saved.Graph, training.Spec);
         saved.LoadStateInto(network);
         var loader = new DataLoader(s_images, training.Spec.BatchSize, training.Loader with { Workers = 3 });

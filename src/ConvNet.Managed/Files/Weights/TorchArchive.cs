@@ -8,18 +8,18 @@ internal sealed class TorchArchive : IDisposable
 {
     private const int MaxPickleBytes = 100_000_000, MaxEntries = 1_000_000;
 
-    private readonly FileStream _file;
+    private readonly Stream _file;
     private readonly ZipArchive _zip;
     private readonly string _path, _folder;
 
-    /// <summary>Opens a file.</summary>
-    /// <param name="path">The path of the file.</param>
+    /// <summary>Opens an archive.</summary>
+    /// <param name="file">The file at its beginning; this object disposes it.</param>
+    /// <param name="path">The path of the file, for error messages.</param>
     /// <exception cref="InvalidDataException">The file is damaged or has other content.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public TorchArchive(string path)
+    public TorchArchive(Stream file, string path)
     {
-        _path = path;
-        _file = InputFile.Open(path);
+        (_file, _path) = (file, path);
         try
         {
             _zip = Open(_file, path);
@@ -90,7 +90,7 @@ internal sealed class TorchArchive : IDisposable
         _file.Dispose();
     }
 
-    private static ZipArchive Open(FileStream file, string path)
+    private static ZipArchive Open(Stream file, string path)
     {
         try
         {

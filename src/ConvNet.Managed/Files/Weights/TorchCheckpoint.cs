@@ -33,10 +33,36 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
     public static TorchCheckpoint Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using var archive = new TorchArchive(path);
-        PickledDictionary dictionary = StateOf(new PickleReader(archive.Pickle(), path).Read(), path);
+        return Read(InputFile.Open(path), path);
+    }
+
+    /// <summary>Reads an open file, and closes it.</summary>
+    internal static TorchCheckpoint Read(Stream file, string path)
+    {
+        using var archive = new TorchArchive(file, path);
         var tensors = new List<NamedTensor>();
         var skipped = new List<string>();
+        foreach ((string name, PickledTensor tensor) in TensorsOf(archive, path))
+        {
+            if (IsWhole(tensor.Storage.Type))
+                skipped.Add(name);
+            else
+                tensors.Add(new NamedTensor(name, tensor.Sizes, archive.Values(name, tensor)));
+        }
+        return new TorchCheckpoint(tensors) { Skipped = skipped };
+    }
+
+    /// <summary>Returns the tensors of a file without reading their values.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged, or has other content.</exception>
+    internal static IReadOnlyList<(string Name, PickledTensor Tensor)> Describe(string path)
+    {
+        using var archive = new TorchArchive(InputFile.Open(path), path);
+        return [.. TensorsOf(archive, path)];
+    }
+
+    private static IEnumerable<(string Name, PickledTensor Tensor)> TensorsOf(TorchArchive archive, string path)
+    {
+        PickledDictionary dictionary = StateOf(new PickleReader(archive.Pickle(), path).Read(), path);
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach ((object? key, object? value) in dictionary.Entries)
         {
@@ -47,12 +73,8 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
                     + "Save a dictionary of tensors alone: torch.save(model.state_dict(), file).");
             if (!names.Add(name))
                 throw new InvalidDataException($"{path}: \"{Excerpt.Of(name)}\" occurs twice.");
-            if (IsWhole(tensor.Storage.Type))
-                skipped.Add(name);
-            else
-                tensors.Add(new NamedTensor(name, tensor.Sizes, archive.Values(name, tensor)));
+            yield return (name, tensor);
         }
-        return new TorchCheckpoint(tensors) { Skipped = skipped };
     }
 
     /// <summary>Writes a file that <c>torch.load</c> reads, also with <c>weights_only=True</c>: an ordered dictionary

@@ -33,7 +33,7 @@ internal static class ArithmeticImports
         if (ConstantOf(c, node) is (var x, var constant, _))
             WithConstant(c, node, x, constant, value => (value, 0));
         else
-            Join(c, node, new Multiply());
+            Join(c, node, new Multiply(), scales: true);
     }
 
     /// <summary>Div by a constant.</summary>
@@ -197,7 +197,7 @@ internal static class ArithmeticImports
     }
 
     // Values with different numbers of dimensions or different sizes.
-    private static void Join(ImportContext c, OnnxNode node, Layer layer)
+    private static void Join(ImportContext c, OnnxNode node, Layer layer, bool scales = false)
     {
         Activation[] inputs = Inputs(c, node);
         Activation first = inputs[0];
@@ -212,7 +212,6 @@ internal static class ArithmeticImports
         }
         inputs = [.. inputs.Select(x => c.Plain(x))];
         long[] sizes = Broadcast(inputs);
-        bool scales = layer is Multiply;
         Node[] maps = [.. inputs.Select(x => Spread(c, x, sizes, scales))];
         c.Set(node, Activation.Of(c.Add(node, layer, maps), sizes));
     }
