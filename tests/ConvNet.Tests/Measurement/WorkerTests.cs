@@ -37,7 +37,8 @@ public sealed class WorkerTests
             Assert.That(responses[0].Operations, Is.EqualTo(LayerShape.Parse(shape).Operations));
             Assert.That(responses[0].Images, Is.EqualTo(LayerShape.Parse(shape).Batch));
             Assert.That(responses[2].Calls, Is.Positive);
-            Assert.That(responses[2].MinMs, Is.Positive.And.LessThanOrEqualTo(responses[2].MedianMs));
+            // The smallest layers take less than a tick of the clock, 100 ns.
+            Assert.That(responses[2].MinMs, Is.InRange(0, responses[2].MedianMs));
         });
     }
 

@@ -113,10 +113,9 @@ public sealed class TensorBoardTests
         return (result, trainer.Progress);
     }
 
-    private static IEnumerable<(long Step, float Value)> Values(Event[] events, string tag) => from each in events
-                                                                                               from value in each.Summary?.Value ?? []
-                                                                                               where value.Tag == tag
-                                                                                               select (each.Step, value.SimpleValue);
+    private static IEnumerable<(long Step, float Value)> Values(Event[] events, string tag)
+        => events.SelectMany(each => (each.Summary?.Value ?? []).Where(value => value.Tag == tag)
+            .Select(value => (each.Step, value.SimpleValue)));
 
     private static Event[] Read(string path)
     {
