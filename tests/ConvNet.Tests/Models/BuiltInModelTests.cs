@@ -63,13 +63,15 @@ public sealed class BuiltInModelTests
         Has.All.Match(@"^\w.* \d{4}$"));
 
     [Test]
-    public void TheNetworkOfTheSmallRecipeIsAsDescribed()
+    public void TheNetworksOfTheRecipesAreAsDescribed()
     {
         Graph graph = GraphJson.Load(Repository.Path("examples", "recipes", "fashion-small.json"));
         Assert.That((graph.ParameterCount, ModelSummary.Of(graph).MultiplyAdds), Is.EqualTo((97_914L, 10_336_736L)));
         Graph large = BuiltInModels.Create("airbench94", graph.Input.Shape);
         Assert.That((large.ParameterCount, ModelSummary.Of(large).MultiplyAdds),
             Is.EqualTo((1_963_304L, 82_310_944L)));
+        Assert.That(GraphJson.Load(Repository.Path("examples", "recipes", "digits-epoch.json")).ParameterCount,
+            Is.EqualTo(445_834));
     }
 
     [Test]
