@@ -21,7 +21,7 @@ internal sealed class InspectVerb : Verb
         string file = command.GetValue(_file)!;
         Inspection found = FileInspector.Of(file);
         terminal.People.WriteLine($"{file}: {found.Kind}");
-        var facts = new TextTable(1, "", TableHead.Prose(""));
+        var facts = new TextTable(1, "fact", TableHead.Prose("value"));
         foreach ((string name, string value) in found.Facts)
             facts.Add(name, value);
         if (found.Facts.Count > 0)
