@@ -160,6 +160,24 @@ public sealed class TorchCheckpointTests
     }
 
     [Test]
+    public void TensorsThatShareValuesTakeBoundedMemory()
+    {
+        string file = _folder.File("shared.pt");
+        byte[] pickle = PickleWriter.Write([.. Enumerable.Range(0, 400)
+            .Select(i => new NamedTensor($"t{i:D3}", [1000], new float[1000]))]);
+        // All of them refer to the first storage.
+        string code = Encoding.Latin1.GetString(pickle);
+        for (int i = 1; i < 400; i++)
+        {
+            string key = $"{i}";
+            code = code.Replace($"X{(char)key.Length}\0\0\0{key}X", "X\u0001\0\0\0" + "0X", StringComparison.Ordinal);
+        }
+        WriteZip(file, ("archive/data.pkl", Encoding.Latin1.GetBytes(code)), ("archive/data/0", new byte[4000]));
+        Assert.That(() => TorchCheckpoint.Read(file), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("16 times"));
+    }
+
+    [Test]
     public void CompressedEntriesAreRefused()
     {
         string file = _folder.File("compressed.pt");

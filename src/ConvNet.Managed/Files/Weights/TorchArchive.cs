@@ -8,9 +8,16 @@ internal sealed class TorchArchive : IDisposable
 {
     private const int MaxPickleBytes = 100_000_000, MaxEntries = 1_000_000;
 
+    // How many times its own bytes a file may make the reader read and return.
+    private const int MostRead = 16;
+
     private readonly Stream _file;
     private readonly ZipArchive _zip;
     private readonly string _path, _folder;
+
+    // Tensors may share values. A small file could ask for any amount of memory and time by very many of them.
+    private long _left;
+    private (string Key, float[] Values)? _last;
 
     /// <summary>Opens an archive.</summary>
     /// <param name="file">The file at its beginning; this object disposes it.</param>
@@ -20,6 +27,7 @@ internal sealed class TorchArchive : IDisposable
     public TorchArchive(Stream file, string path)
     {
         (_file, _path) = (file, path);
+        _left = MostRead * file.Length;
         try
         {
             _zip = Open(_file, path);
@@ -71,7 +79,16 @@ internal sealed class TorchArchive : IDisposable
         if (count > storage.Count || count > 0 && last >= storage.Count)
             throw new InvalidDataException(Invariant($"{place} of {Excerpt.OfSizes(tensor.Sizes)} values from ")
                 + Invariant($"{tensor.Offset:N0} on does not lie in its {storage.Count:N0} stored values."));
-        return count == 0 ? [] : Gather(Read(entry, type, storage.Count, place), tensor, count);
+        if (count == 0)
+            return [];
+        bool isKept = _last?.Key == storage.Key;
+        _left -= count * sizeof(float) + (isKept ? 0 : entry.Length);
+        if (_left < 0)
+            throw new InvalidDataException($"{place}: the tensors share values so often that they take more than "
+                + $"{MostRead} times the bytes of the file.");
+        if (!isKept)
+            _last = (storage.Key, Read(entry, type, storage.Count, place));
+        return Gather(_last!.Value.Values, tensor, count);
     }
 
     private static TensorType? TypeOf(string storageType) => storageType switch

@@ -13,7 +13,7 @@ namespace ConvNet.Serialization;
 /// <c>num_batches_tracked</c>, are listed in <see cref="Skipped"/>. Of a checkpoint with more than tensors, the
 /// dictionary <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c> is read.</para>
 /// <para>In addition to the values, reading allocates at most about a hundred times the pickle, which may have
-/// 100 MB; a tensor has at most as many values as the file stores for it.</para>
+/// 100 MB; all tensors together take at most sixteen times the bytes of the file.</para>
 /// </remarks>
 /// <param name="Tensors">The tensors, in the order of the dictionary.</param>
 public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
