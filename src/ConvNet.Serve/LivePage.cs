@@ -38,10 +38,6 @@ public sealed class LivePage : IDisposable
     /// <param name="record">A record of the log of the training.</param>
     public void Publish(string record) => _records.Writer.TryWrite(record);
 
-    /// <summary>Shows why the training has failed.</summary>
-    /// <param name="reason">The reason, in a sentence.</param>
-    public void Fail(string reason) => _run.Fail(reason);
-
     /// <summary>Shows the pages that are open the end of the training, and stops.</summary>
     public void Dispose()
     {
@@ -72,7 +68,7 @@ public sealed class LivePage : IDisposable
         }
         catch (InvalidDataException error)
         {
-            _run.Fail($"A record is left out: {error.Message}.");
+            _run.Warn($"A record is left out: {error.Message}.");
         }
     }
 }

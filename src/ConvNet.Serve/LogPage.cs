@@ -64,7 +64,7 @@ public sealed class LogPage
         }
         catch (Exception error) when (error is InvalidDataException or IOException or UnauthorizedAccessException)
         {
-            run.Fail(error.Message);
+            run.Warn(error.Message);
             board.Changed();
             onProblem(error.Message);
             return false;

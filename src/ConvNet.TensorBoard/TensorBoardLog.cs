@@ -19,8 +19,9 @@ public sealed class TensorBoardLog : TrainingCallback, IDisposable
 
     private readonly string _folder;
     private readonly TrainingLogOptions _options;
+    private readonly LogGuard _guard;
     private EventFile? _file;
-    private bool _failed, _begun;
+    private bool _begun;
 
     /// <summary>Creates the log and its folder.</summary>
     /// <param name="folder">The path of the folder.</param>
@@ -34,6 +35,7 @@ public sealed class TensorBoardLog : TrainingCallback, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         (_folder, _options) = (folder, options ?? new TrainingLogOptions());
+        _guard = new LogGuard(folder, "events", _options.OnFailure);
         if (_options.NormsEvery < 1)
             throw new ArgumentOutOfRangeException(nameof(options),
                 $"The number of steps between norms is {_options.NormsEvery}; it must be at least 1.");
@@ -54,8 +56,9 @@ public sealed class TensorBoardLog : TrainingCallback, IDisposable
     {
         ArgumentNullException.ThrowIfNull(trainer);
         Dispose();
-        (_failed, _begun) = (false, false);
-        Attempt(() => _file = new EventFile(FreePath()));
+        _guard.Restart();
+        _begun = false;
+        _guard.Attempt(() => _file = new EventFile(FreePath()));
     }
 
     /// <inheritdoc/>
@@ -93,6 +96,9 @@ public sealed class TensorBoardLog : TrainingCallback, IDisposable
     /// <inheritdoc/>
     public override void OnInterrupted(Trainer trainer) => Dispose();
 
+    /// <inheritdoc/>
+    public override void OnException(Trainer trainer, Exception error) => Dispose();
+
     /// <summary>Closes the file.</summary>
     public void Dispose()
     {
@@ -117,22 +123,5 @@ public sealed class TensorBoardLog : TrainingCallback, IDisposable
         Write(new Event { Step = step, Summary = summary });
     }
 
-    private void Write(Event what) => Attempt(() => _file?.Write(what));
-
-    private void Attempt(Action write)
-    {
-        if (_failed)
-            return;
-        try
-        {
-            write();
-        }
-        catch (Exception error) when (_options.OnFailure is not null
-            && error is IOException or UnauthorizedAccessException)
-        {
-            _failed = true;
-            _options.OnFailure(new IOException($"{_folder}: the events end here, because they cannot be written: "
-                + error.Message, error));
-        }
-    }
+    private void Write(Event what) => _guard.Attempt(() => _file?.Write(what));
 }

@@ -31,7 +31,7 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
     public LearningRateTest? Rates { get; init; }
 
     /// <summary>The views in which the test images are tested at the end; empty for one.</summary>
-    public IReadOnlyList<DataLoader> Views { get; set; } = [];
+    public IReadOnlyList<DataLoader> Views { get; init; } = [];
 
     private TrainingProgress _progress = Training.Progress;
     private Evaluation? _validated, _viewed, _averagedViewed;

@@ -1,8 +1,6 @@
 using System.CommandLine;
 using ConvNet.Cli.Verbs;
-using ConvNet.Data;
 using ConvNet.Serve;
-using ConvNet.Training;
 
 namespace ConvNet.Cli.Train;
 
@@ -31,22 +29,6 @@ internal sealed class WatchOptions
         var page = LivePage.Start(address, port);
         terminal.Progress($"watch the training at {page.Address}");
         return page;
-    }
-
-    /// <summary>Trains, and shows on the page why the training has failed.</summary>
-    /// <param name="page">The page; null if there is none.</param>
-    /// <param name="train">Trains.</param>
-    public static TrainingResult Follow(LivePage? page, Func<TrainingResult> train)
-    {
-        try
-        {
-            return train();
-        }
-        catch (Exception error) when (error is NonFiniteLossException or DatasetException)
-        {
-            page?.Fail(error.Message);
-            throw;
-        }
     }
 
     /// <summary>Says how the page can be opened again.</summary>

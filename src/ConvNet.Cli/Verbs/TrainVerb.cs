@@ -87,6 +87,41 @@ internal sealed class TrainVerb : Verb
         bool isTrial = _control.IsFastDevRun(command);
         using CheckpointFolder? folder = isTrial ? null : _saving.OpenFolder(command);
         TrainStart start = _saving.Load(command, terminal, folder);
+        TrainSetup setup = SetUp(command, terminal, start);
+        if (!isTrial)
+            _saving.Check(command, folder, setup.Graph, setup.Normalization, setup.Training);
+        using LivePage? page = _watch.Open(command, terminal);
+        string? logFolder = isTrial ? null : _log.FolderOf(command);
+        using var pictures = new TrainPictures(setup.Normalization, terminal.Cancellation);
+        using TrainingLog? log = OpenLog(command, terminal, logFolder, setup, pictures, page);
+        using TensorBoardLog? events = isTrial ? null : _log.OpenEvents(command, terminal, _saving.Resumes(command));
+        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
+            PrecisionOf(command, _precision), terminal.Cancellation);
+        using IBackend backend = choice.Backend;
+        using IExecutable network = backend.Compile(setup.Graph, setup.Training.Spec);
+        Fill(network, start, setup.Training.Spec.Seed);
+        network.Freeze(setup.Frozen);
+        TrainRun run = RunOf(command, terminal, setup, choice, network);
+        pictures.Run = run;
+        run.WriteHead(terminal, isResumed: start.GoesOn is not null);
+        CheckpointCallback[] saving = isTrial ? []
+            : _saving.Callbacks(command, terminal, folder, setup.Normalization, run.Training);
+        TrainingResult result = run.Train(terminal, start.Saved,
+            [.. setup.Callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]);
+        run.WriteResult(terminal, result);
+        Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
+        if (isTrial)
+            terminal.People.WriteLine("a trial of one batch: nothing is saved");
+        else if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
+            terminal.People.WriteLine($"saved to {saved}");
+        if (page is not null)
+            _watch.WriteEnd(terminal, logFolder);
+        return WriteDocuments(command, terminal, run, result, setup.Normalization, failure);
+    }
+
+    // Everything is checked before anything is written.
+    private TrainSetup SetUp(ParseResult command, Terminal terminal, TrainStart start)
+    {
         SavedTraining? goesOn = start.GoesOn;
         _saving.CheckEpochs(command, start, _loop.EpochsOf(command, goesOn?.Options.Epochs));
         _data.Check(command);
@@ -101,12 +136,12 @@ internal sealed class TrainVerb : Verb
         string? model = command.GetValue(_model);
         ImageSource data = _data.Open(command, terminal, model, start.Saved, goesOn, spec.Seed);
         Graph graph = GraphOf(start, model, data);
-        Parameter[] freeze = _loop.ToFreeze(command, graph);
+        Parameter[] frozen = _loop.ToFreeze(command, graph);
         TrainSets sets = _control.SetsOf(command, resumed, data, goesOn, spec);
         Normalization normalization = _data.NormalizationOf(command, start.Saved, sets.Train, data);
-        DataLoader train = _data.TrainLoader(command, sets.Train, normalization, spec, goesOn,
+        DataLoader batches = _data.TrainLoader(command, sets.Train, normalization, spec, goesOn,
             IsGiven(command, _loop.Seed));
-        var training = new SavedTraining(spec, options, train.Options, sets.Train.Count,
+        var training = new SavedTraining(spec, options, batches.Options, sets.Train.Count,
             goesOn?.Progress ?? TrainingProgress.Start)
         {
             Data = data.Kind == ImageSourceKind.Named ? data.Name : Path.GetFullPath(data.Name),
@@ -117,59 +152,51 @@ internal sealed class TrainVerb : Verb
             Recipe = Recipe.Of(command, goesOn?.Recipe),
         };
         _control.CheckFindRate(command, training.Progress);
-        if (!isTrial)
-            _saving.Check(command, folder, graph, normalization, training);
-        using LivePage? page = _watch.Open(command, terminal);
-        string? logFolder = isTrial ? null : _log.FolderOf(command);
-        using var pictures = new TrainPictures(normalization, terminal.Cancellation);
-        using TrainingLog? log = _log.Open(command, terminal, logFolder, new TrainingLogOptions
+        return new TrainSetup(model ?? start.File ?? DefaultModel, data, graph, sets, normalization, batches, training,
+            callbacks, frozen);
+    }
+
+    private TrainingLog? OpenLog(ParseResult command, Terminal terminal, string? folder, TrainSetup setup,
+        TrainPictures pictures, LivePage? page) => _log.Open(command, terminal, folder, new TrainingLogOptions
         {
             Continues = _saving.Resumes(command),
-            Description = new RunDescription(model ?? start.File ?? DefaultModel, data.Name)
+            Description = new RunDescription(setup.Model, setup.Data.Name)
             {
-                ClassNames = data.ClassNames,
-                Tested = sets.Validation is null ? "test" : "validation",
+                ClassNames = setup.Data.ClassNames,
+                Tested = setup.Sets.Validation is null ? "test" : "validation",
             },
             Pictures = pictures.Of,
             Glimpses = pictures.Glimpse,
             OnRecord = page is null ? null : page.Publish,
         });
-        using TensorBoardLog? events = isTrial ? null
-            : _log.OpenEvents(command, terminal, _saving.Resumes(command));
-        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
-            PrecisionOf(command, _precision), terminal.Cancellation);
-        using IBackend backend = choice.Backend;
-        using IExecutable network = backend.Compile(graph, spec);
-        Fill(network, start, spec.Seed);
-        network.Freeze(freeze);
-        LearningRateTest? rates = _control.FindRate(command, network, train, terminal.Cancellation);
+
+    private TrainRun RunOf(ParseResult command, Terminal terminal, TrainSetup setup, BackendChoice choice,
+        IExecutable network)
+    {
+        SavedTraining training = setup.Training;
+        LearningRateTest? rates = _control.FindRate(command, network, setup.Batches, terminal.Cancellation);
         if (rates?.Suggestion is { } rate && !IsGiven(command, _loop.Rate))
-            training = training with { Options = options with { LearningRate = rate } };
-        DataLoader LoaderOf(IDataset images) => _data.TestLoader(command, images, normalization, spec.BatchSize);
-        var run = new TrainRun(model ?? start.File ?? DefaultModel, data, choice, network, training, train,
-            LoaderOf(sets.AfterEpochs), LoaderOf(sets.Test))
-        { Rates = rates };
-        run.Views = _data.ViewsOf(command, run.Test, data.MaxValue);
-        pictures.Run = run;
-        run.WriteHead(terminal, isResumed: goesOn is not null);
-        CheckpointCallback[] saving = isTrial ? []
-            : _saving.Callbacks(command, terminal, folder, normalization, training);
-        TrainingResult result = WatchOptions.Follow(page, () => run.Train(terminal, start.Saved,
-            [.. callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]));
-        run.WriteResult(terminal, result);
-        Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
-        if (isTrial)
-            terminal.People.WriteLine("a trial of one batch: nothing is saved");
-        else if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
-            terminal.People.WriteLine($"saved to {saved}");
-        if (page is not null)
-            _watch.WriteEnd(terminal, logFolder);
+            training = training with { Options = training.Options with { LearningRate = rate } };
+        DataLoader LoaderOf(IDataset images)
+            => _data.TestLoader(command, images, setup.Normalization, training.Spec.BatchSize);
+        DataLoader test = LoaderOf(setup.Sets.Test);
+        return new TrainRun(setup.Model, setup.Data, choice, network, training, setup.Batches,
+            LoaderOf(setup.Sets.AfterEpochs), test)
+        {
+            Rates = rates,
+            Views = _data.ViewsOf(command, test, setup.Data.MaxValue),
+        };
+    }
+
+    private int WriteDocuments(ParseResult command, Terminal terminal, TrainRun run, TrainingResult result,
+        Normalization normalization, Exception? failure)
+    {
         object document = run.Document(result);
         terminal.WriteJson(document);
         _report.Write(command, terminal, origin => TrainPage.Of(
             run.Report(result, _loop.Facts, normalization, terminal.Cancellation), origin, document));
         if (result.Test!.NotFinite > 0)
-            return terminal.Fail(NotFiniteText.Of(network, run.Test, result.Test));
+            return terminal.Fail(NotFiniteText.Of(run.Network, run.Test, result.Test));
         // The last attempt was made at the end.
         return failure is null ? ExitCode.Ok : throw new IOException($"The end of the training is not saved. "
             + $"{failure.Message}", failure);

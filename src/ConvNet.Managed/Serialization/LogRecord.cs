@@ -104,7 +104,13 @@ internal static class LogRecord
     });
 
     /// <summary>Makes the record of the end.</summary>
-    public static string OfEnd(TrainingResult result) => Of("end", json => json.WriteString("stopped", result.Stopped));
+    /// <param name="stopped">Why the training was stopped before its end; null if it was not.</param>
+    /// <param name="failure">The message of the error that ended it; null if none did.</param>
+    public static string OfEnd(string? stopped, string? failure) => Of("end", json =>
+    {
+        json.WriteString("stopped", stopped);
+        json.WriteString("failure", failure);
+    });
 
     private static string Of(string kind, Action<Utf8JsonWriter> write)
     {

@@ -20,7 +20,8 @@ namespace ConvNet.Serialization;
 /// that of the first five classes, macro F1, mean IoU and confusion matrix (rows: true classes), or its errors;</item>
 /// <item><c>pictures</c>: the number of completed epochs, from 0; the sample, the filters, the maps and the worst
 /// mistakes of <see cref="TrainingLogOptions.Pictures"/>, each with a PNG file in Base64;</item>
-/// <item><c>end</c>: why the training was stopped, or null.</item>
+/// <item><c>end</c>: why the training was stopped before its end, such as <c>interrupted</c>, or null; and the error
+/// that ended it, or null. A training that was killed has none.</item>
 /// </list>
 /// <para>Each record is written when it is made. A training that is killed and resumed with
 /// <see cref="TrainingLogOptions.Continues"/> has each step and each epoch once.</para>
@@ -39,11 +40,11 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
 
     private readonly string? _folder;
     private readonly TrainingLogOptions _options;
+    private readonly LogGuard _guard;
     private readonly Stopwatch _clock = new();
     private FileStream? _records, _table;
     private TimeSpan? _memoryRead;
     private TimeSpan _pictured;
-    private bool _failed;
 
     /// <summary>Creates a log and its folder.</summary>
     /// <param name="folder">The path of the folder.</param>
@@ -54,10 +55,9 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     /// <exception cref="IOException">The folder cannot be created, or has a log that is not continued.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder.</exception>
     public TrainingLog(string folder, TrainingLogOptions? options = null)
-        : this(options ?? new TrainingLogOptions())
+        : this(options ?? new TrainingLogOptions(), folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        _folder = folder;
         if (File.Exists(folder))
             throw new IOException($"{folder} is a file. Name a folder for the log.");
         Directory.CreateDirectory(folder);
@@ -76,9 +76,14 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The number of steps between norms is less than 1.</exception>
     public TrainingLog(TrainingLogOptions options)
+        : this(options, null)
+    {
+    }
+
+    private TrainingLog(TrainingLogOptions options, string? folder)
     {
         ArgumentNullException.ThrowIfNull(options);
-        _options = options;
+        (_folder, _options, _guard) = (folder, options, new LogGuard($"{folder}", "records", options.OnFailure));
         if (options.NormsEvery < 1)
             throw new ArgumentOutOfRangeException(nameof(options),
                 $"The number of steps between norms is {options.NormsEvery}; it must be at least 1.");
@@ -92,11 +97,11 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     {
         ArgumentNullException.ThrowIfNull(trainer);
         Dispose();
-        _failed = false;
+        _guard.Restart();
         (_memoryRead, _pictured) = (null, TimeSpan.Zero);
         _clock.Restart();
         if (_folder is not null)
-            Attempt(() => OpenFiles(trainer.Progress));
+            _guard.Attempt(() => OpenFiles(trainer.Progress));
         Record(LogRecord.OfStart(trainer, _options.Description));
         if (trainer.Progress.Equals(TrainingProgress.Start))
             RecordPictures(trainer, epoch: 0);
@@ -127,7 +132,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         ArgumentNullException.ThrowIfNull(epoch);
         Record(LogRecord.OfEpoch(epoch));
         if (_table is not null)
-            Attempt(() => WriteLine(_table, string.Join(',', Number(epoch.Epoch), Number(epoch.Loss),
+            _guard.Attempt(() => WriteLine(_table, string.Join(',', Number(epoch.Epoch), Number(epoch.Loss),
                 Number(epoch.TrainAccuracy), Number(epoch.TestAccuracy), Number(epoch.TestLoss),
                 Number(epoch.Seconds), Number(epoch.ImagesPerSecond))));
         RecordPictures(trainer, epoch.Epoch);
@@ -138,12 +143,25 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     public override void OnEnd(Trainer trainer, TrainingResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        Record(LogRecord.OfEnd(result));
+        Record(LogRecord.OfEnd(result.Stopped, failure: null));
         Dispose();
     }
 
     /// <inheritdoc/>
-    public override void OnInterrupted(Trainer trainer) => Dispose();
+    public override void OnInterrupted(Trainer trainer)
+    {
+        Record(LogRecord.OfEnd("interrupted", failure: null));
+        Dispose();
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentNullException"><paramref name="error"/> is null.</exception>
+    public override void OnException(Trainer trainer, Exception error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        Record(LogRecord.OfEnd(stopped: null, error.Message));
+        Dispose();
+    }
 
     /// <summary>Closes the files.</summary>
     public void Dispose()
@@ -183,25 +201,8 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
     private void Record(string line)
     {
         if (_records is not null)
-            Attempt(() => WriteLine(_records, line));
+            _guard.Attempt(() => WriteLine(_records, line));
         _options.OnRecord?.Invoke(line);
-    }
-
-    private void Attempt(Action write)
-    {
-        if (_failed)
-            return;
-        try
-        {
-            write();
-        }
-        catch (Exception error) when (_options.OnFailure is not null
-            && error is IOException or UnauthorizedAccessException)
-        {
-            _failed = true;
-            _options.OnFailure(new IOException($"{_folder}: the log ends here, because it cannot be written: "
-                + error.Message, error));
-        }
     }
 
     // Without a buffer, so that a kill loses at most the end of one line.

@@ -117,6 +117,11 @@ public sealed class Trainer
             Each(callback => callback.OnInterrupted(this));
             throw;
         }
+        catch (Exception error)
+        {
+            Each(callback => callback.OnException(this, error));
+            throw;
+        }
     }
 
     private TrainingResult Run(DataLoader train, DataLoader? test, DataBinding binding,

@@ -44,7 +44,15 @@ public abstract class TrainingCallback
     {
     }
 
-    /// <summary>Called at the end of a training that was not cancelled.</summary>
+    /// <summary>Called when an exception ends the training, such as <see cref="NonFiniteLossException"/> or one of a
+    /// callback. The exception is thrown afterwards, unless this method throws another one.</summary>
+    /// <param name="trainer">The trainer.</param>
+    /// <param name="error">The exception.</param>
+    public virtual void OnException(Trainer trainer, Exception error)
+    {
+    }
+
+    /// <summary>Called at the end of a training that was neither cancelled nor ended by an exception.</summary>
     /// <param name="trainer">The trainer.</param>
     /// <param name="result">The result of the training.</param>
     public virtual void OnEnd(Trainer trainer, TrainingResult result)

@@ -74,7 +74,10 @@ internal sealed class RunState
                 break;
             case "end":
                 string? stopped = record.Text("stopped");
-                End(stopped is null ? RunStatus.Finished : RunStatus.Stopped, stopped);
+                if (record.Text("failure") is { } failure)
+                    Fail(failure);
+                else
+                    End(stopped is null ? RunStatus.Finished : RunStatus.Stopped, stopped);
                 break;
         }
     }
@@ -86,11 +89,17 @@ internal sealed class RunState
         Changed(RunSection.Summary);
     }
 
-    /// <summary>Notes what is wrong with the log, or why the training has failed.</summary>
-    public void Fail(string problem)
+    /// <summary>Notes what is wrong with the log.</summary>
+    public void Warn(string problem)
     {
         _summary = _summary with { Problem = problem };
         Changed(RunSection.Summary);
+    }
+
+    private void Fail(string failure)
+    {
+        End(RunStatus.Failed, null);
+        Warn(failure);
     }
 
     private double? SecondsLeft => _summary is { Status: RunStatus.Open, Steps: { } steps, Step: var step }

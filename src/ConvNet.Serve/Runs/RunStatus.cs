@@ -12,6 +12,9 @@ public enum RunStatus
     /// <summary>It was stopped before its last epoch was complete.</summary>
     Stopped,
 
-    /// <summary>It was interrupted, or an error ended it.</summary>
+    /// <summary>An error ended it.</summary>
+    Failed,
+
+    /// <summary>It is over, and no record says why.</summary>
     Interrupted,
 }

@@ -66,12 +66,12 @@ public sealed class WatchedRun(string? name, string? folder)
         }
     }
 
-    /// <summary>Notes what is wrong with the log, or why the training has failed.</summary>
+    /// <summary>Notes what is wrong with the log.</summary>
     /// <param name="problem">A sentence.</param>
-    public void Fail(string problem)
+    public void Warn(string problem)
     {
         lock (_lock)
-            _state.Fail(problem);
+            _state.Warn(problem);
     }
 
     /// <summary>Returns the version of a section, which differs after every change.</summary>

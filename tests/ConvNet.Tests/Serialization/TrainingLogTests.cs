@@ -98,6 +98,28 @@ public sealed class TrainingLogTests
     }
 
     [Test]
+    public void TheEndSaysWhatEndedTheTraining([Values] bool isCancelled)
+    {
+        using var cancelling = new CancellationTokenSource();
+        var options = new TrainingLogOptions
+        {
+            OnRecord = line =>
+            {
+                if (isCancelled && line.Contains("\"step\":4,", StringComparison.Ordinal))
+                    cancelling.Cancel();
+            },
+        };
+        if (isCancelled)
+            Assert.That(() => Train(options, cancellation: cancelling.Token),
+                Throws.InstanceOf<OperationCanceledException>());
+        else
+            Train(options, failAt: 4);
+        JsonElement end = Of(Read(), "end").Single();
+        Assert.That((end.GetProperty("stopped").GetString(), end.GetProperty("failure").GetString()), Is.EqualTo(
+            isCancelled ? ("interrupted", (string?)null) : (null, "as abruptly as a kill")));
+    }
+
+    [Test]
     public void ALogOfAnotherTrainingIsNotWrittenOver()
     {
         Train(new TrainingLogOptions());
@@ -150,7 +172,8 @@ public sealed class TrainingLogTests
 
     // failAt ends the training after a step as abruptly as a kill; the progress of savedAt is returned.
     private (TrainingResult Result, List<StepReport> Steps, TrainingProgress Saved) Train(TrainingLogOptions log,
-        TrainingProgress? from = null, int? failAt = null, int? savedAt = null)
+        TrainingProgress? from = null, int? failAt = null, int? savedAt = null,
+        CancellationToken cancellation = default)
     {
         using IExecutable network = _backend.Compile(Sequential.Of(TinyData.Shape, new Conv2d(4, 3, padding: 1),
             new Relu(), new Flatten(), new Linear(TinyData.Classes)),
@@ -177,7 +200,7 @@ public sealed class TrainingLogTests
         });
         try
         {
-            return (trainer.Train(Loader, new DataLoader(_test, Batch), from), steps, saved);
+            return (trainer.Train(Loader, new DataLoader(_test, Batch), from, cancellation), steps, saved);
         }
         catch (TimeoutException)
         {

@@ -21,7 +21,7 @@ public sealed partial class TorchMemoryTests
     public void AStepLeavesNothingToTheGarbageCollector([ValueSource(nameof(Specs))] TrainingSpec spec,
         [Values] ChannelPadding padding)
     {
-        const int Steps = 100;
+        const int Steps = 30;
         using var backend = new TorchSharpBackend(threads: 1, padding: padding);
         using IExecutable net = Train(backend, spec);
         net.TrainStep(Images, Labels, 1e-3f);
@@ -44,7 +44,7 @@ public sealed partial class TorchMemoryTests
         using var backend = new TorchSharpBackend(threads: 1);
         using IExecutable net = Train(backend, spec);
         long before = 0;
-        for (int step = 0; step < 400; step++)
+        for (int step = 0; step < 200; step++)
         {
             if (step == 50)
                 before = HeapBytes();

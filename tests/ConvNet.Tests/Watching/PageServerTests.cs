@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using ConvNet.Cli.Train;
 using ConvNet.Data;
+using ConvNet.Serialization;
 using ConvNet.Serve;
 using ConvNet.Tests.Data;
 using ConvNet.Training;
@@ -155,13 +155,14 @@ public sealed class PageServerTests
         using IExecutable network = backend.Compile(Sequential.Of(TinyData.Shape, new Flatten(),
             new Linear(TinyData.Classes)), new TrainingSpec(8, new SoftmaxCrossEntropy(), new Sgd()));
         network.Initialize(new HeNormal(1));
-        var trainer = new Trainer(network, new TrainerOptions { LearningRate = 1e38f });
-        var error = Assert.Throws<NonFiniteLossException>(() => WatchOptions.Follow(_page,
-            () => trainer.Train(new DataLoader(TinyData.Normalized(TinyData.TrainCount, 1), 8))));
+        using var log = new TrainingLog(new TrainingLogOptions { OnRecord = _page.Publish });
+        var trainer = new Trainer(network, new TrainerOptions { LearningRate = 1e38f, Callbacks = [log] });
+        var error = Assert.Throws<NonFiniteLossException>(()
+            => trainer.Train(new DataLoader(TinyData.Normalized(TinyData.TrainCount, 1), 8)));
         _page.Dispose();
         Assert.That((await text).Split("\n\n").Last(each => each.StartsWith("event: summary",
             StringComparison.Ordinal)), Does.Contain(JsonSerializer.Serialize(error.Message))
-            .And.Contain("\"problem\":\"").And.Contain("\"status\":\"interrupted\""));
+            .And.Contain("\"problem\":\"").And.Contain("\"status\":\"failed\""));
     }
 
     private async Task<HttpResponseMessage> Get(string path, string? host = null, string? cookie = null)

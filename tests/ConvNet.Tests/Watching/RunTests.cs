@@ -82,6 +82,10 @@ public sealed class RunTests
             Stopped = "the time limit has passed",
             SecondsLeft = null,
         }));
+        run.Add(Start);
+        run.Add("""{"kind":"end","stopped":null,"failure":"the loss is not finite"}""");
+        Assert.That((run.Summary.Status, run.Summary.Problem),
+            Is.EqualTo((RunStatus.Failed, "the loss is not finite")));
     }
 
     [Test]
