@@ -97,7 +97,9 @@ public static class ImageFile
                 + "green and blue).", parameter);
     }
 
-    private static unsafe byte[] Decode(byte[] content, string path, Shape shape)
+    /// <summary>Decodes the content of a file.</summary>
+    /// <inheritdoc cref="Read"/>
+    internal static unsafe byte[] Decode(byte[] content, string path, Shape shape)
     {
         if (content.Length == 0)
             throw new InvalidDataException($"{path} is empty.");

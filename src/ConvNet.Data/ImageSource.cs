@@ -20,6 +20,9 @@ public enum ImageSourceKind
 
     /// <summary>Image files in a folder for each class.</summary>
     Images,
+
+    /// <summary>Parquet files with an encoded image and a label in each row, as data hubs ship them.</summary>
+    Parquet,
 }
 
 /// <summary>Images with class labels, opened by name or path: a training and a test set.</summary>
@@ -35,9 +38,15 @@ public enum ImageSourceKind
 /// when the folder is opened, so that a file that cannot be read is found before a training begins;</item>
 /// <item>a CSV file, or a folder with train.csv and test.csv, each compressed with gzip or not (.csv.gz). A line has
 /// the label and the pixels, whole numbers from 0 to 255, channel by channel and row by row. In files with a header,
-/// the label is the column <c>label</c>, otherwise the first one.</item>
+/// the label is the column <c>label</c>, otherwise the first one;</item>
+/// <item>a Parquet file, or a folder of them (also in its folder <c>data</c>). A row has an image in one of the formats
+/// above, in a column of bytes or in a struct with one, and a whole number as its label: the columns <c>image</c> or
+/// <c>img</c> and <c>label</c> or <c>fine_label</c>, or the only ones of their types. Files whose names, or folders,
+/// start with <c>train</c> are for training, and those with <c>test</c>, or else <c>val</c>, for the test. The names of
+/// the classes are those in the metadata of the file, if they are there.</item>
 /// </list>
-/// <para>Test images of a single folder or CSV file are selected at random, with the same class proportions.</para>
+/// <para>Test images of a single folder, CSV or Parquet file are selected at random, with the same class
+/// proportions.</para>
 /// </remarks>
 public sealed class ImageSource
 {
@@ -105,9 +114,14 @@ public sealed class ImageSource
             ImageSourceKind.Named or ImageSourceKind.Idx => Of(ImageData.Open(nameOrPath), kind),
             ImageSourceKind.Cifar10 or ImageSourceKind.Cifar100 => CifarFiles.Open(nameOrPath, kind),
             ImageSourceKind.Csv => CsvPixels.Open(nameOrPath, options),
-            _ => ImageFolder.Open(nameOrPath, options, cancellation),
+            ImageSourceKind.Parquet => ParquetImages.List(nameOrPath, cancellation).Open(options, cancellation),
+            _ => ImageFolder.List(nameOrPath).Open(options, cancellation),
         };
     }
+
+    /// <summary>Whether data of a kind has encoded images of any size, which need a shape.</summary>
+    internal static bool HasEncodedImages(ImageSourceKind kind)
+        => kind is ImageSourceKind.Images or ImageSourceKind.Parquet;
 
     /// <summary>Returns the kind of the data, without reading it.</summary>
     /// <param name="nameOrPath">One of <see cref="ImageData.Names"/>, or a path.</param>

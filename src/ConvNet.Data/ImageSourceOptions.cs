@@ -13,8 +13,9 @@ public enum BadImages
 /// <summary>Options for opening an <see cref="ImageSource"/>.</summary>
 public sealed record ImageSourceOptions
 {
-    /// <summary>The shape C, H, W that image files are converted to (<see cref="ImageFile"/>). A folder of images needs
-    /// it. The pixels of a CSV file have this shape if their number fits. Other data has its own shape.</summary>
+    /// <summary>The shape C, H, W that image files are converted to (<see cref="ImageFile"/>). A folder of images and
+    /// Parquet files need it. The pixels of a CSV file have this shape if their number fits. Other data has its own
+    /// shape.</summary>
     public Shape? Shape { get; init; }
 
     /// <summary>How test images are selected from data that has none; by default one fifth of each class.</summary>

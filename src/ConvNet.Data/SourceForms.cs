@@ -13,8 +13,9 @@ internal static class SourceForms
     private static string Accepted => $"Use {string.Join(", ", ImageData.Names)}, or the path of one of these: a "
         + "folder of IDX files with the names of the MNIST files; a folder with the binary files of CIFAR-10 "
         + "(data_batch_1.bin to data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin); a folder of "
-        + "images as FOLDER/train/CLASS/IMAGE and FOLDER/test/CLASS/IMAGE, or as FOLDER/CLASS/IMAGE; a .csv or .csv.gz "
-        + "file with a label and pixels on each line, or a folder with train.csv and test.csv.";
+        + "images as FOLDER/train/CLASS/IMAGE and FOLDER/test/CLASS/IMAGE, or as FOLDER/CLASS/IMAGE; a .parquet file "
+        + "with an image and a label in each row, or a folder of them; a .csv or .csv.gz file with a label and pixels "
+        + "on each line, or a folder with train.csv and test.csv.";
 
     /// <inheritdoc cref="ImageSource.KindOf"/>
     public static ImageSourceKind KindOf(string nameOrPath)
@@ -29,7 +30,9 @@ internal static class SourceForms
             throw new DirectoryNotFoundException($"There is no data set \"{Excerpt.Of(nameOrPath)}\"."
                 + $"{NearMisses.Question(nameOrPath, ImageData.Names)} {Accepted}");
         return IsCsv(nameOrPath) ? ImageSourceKind.Csv
-            : throw new InvalidDataException($"{nameOrPath} is a file, but not a .csv file. {Accepted}");
+            : ParquetImages.HasParquetName(nameOrPath) ? ImageSourceKind.Parquet
+            : throw new InvalidDataException(
+                $"{nameOrPath} is a file, but neither a .csv nor a .parquet file. {Accepted}");
     }
 
     /// <summary>Returns a file of a folder, compressed with gzip or not; null if it is not there.</summary>
@@ -49,7 +52,7 @@ internal static class SourceForms
             MaxRecursionDepth = 2,
             IgnoreInaccessible = true,
         }).Where(file => IsIdx(file) || IsCifar10(file) || IsCifar100(file) || IsCsv(file)
-            || ImageFile.HasImageName(file) || CifarFiles.IsListOfClasses(file));
+            || ParquetImages.HasParquetName(file) || ImageFile.HasImageName(file) || CifarFiles.IsListOfClasses(file));
     }
 
     private static ImageSourceKind KindOfFolder(string folder)
@@ -64,6 +67,8 @@ internal static class SourceForms
             kinds.Add(ImageSourceKind.Cifar100);
         if (Find(folder, TrainCsv) is not null || Find(folder, TestCsv) is not null)
             kinds.Add(ImageSourceKind.Csv);
+        if (ParquetImages.FilesOf(folder).Length > 0)
+            kinds.Add(ImageSourceKind.Parquet);
         if (kinds.Count == 0 && ImageFolder.ClassFolders(folder).Length > 0)
             kinds.Add(ImageSourceKind.Images);
         return kinds.Count switch

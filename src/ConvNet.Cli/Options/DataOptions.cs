@@ -45,11 +45,12 @@ internal sealed record DataOptions(Option<string> Data, Option<double?> TestShar
         ulong seed)
     {
         ImageSourceKind kind = ImageSource.KindOf(name);
-        if (kind == ImageSourceKind.Images && shape is null)
-            throw new ArgumentException($"{name} is a folder of images, which may have any size. Say which size the "
+        bool encoded = ImageSource.HasEncodedImages(kind);
+        if (encoded && shape is null)
+            throw new ArgumentException($"{name} has images in files, which may have any size. Say which size the "
                 + "network reads with --resize, as in --resize 32 or --resize 3x48x64, or name a network by --model.");
-        if (kind != ImageSourceKind.Images && command.GetResult(OnBadImage) is { Implicit: false })
-            throw new ArgumentException($"{OnBadImage.Name} is for folders of images, which {name} is not. Omit it.");
+        if (!encoded && command.GetResult(OnBadImage) is { Implicit: false })
+            throw new ArgumentException($"{OnBadImage.Name} is for image files, which {name} does not have. Omit it.");
         bool skips = Skips(command);
         double? share = command.GetValue(TestShare);
         var source = ImageSource.Open(name, new ImageSourceOptions

@@ -223,7 +223,8 @@ internal abstract class Verb : Command
     {
         Option<string> data = WithDefault("--data", "digits, fashion-mnist, or a path: a folder of IDX files (MNIST), "
             + "of the binary files of CIFAR-10 or CIFAR-100, or of images (FOLDER/train/CLASS/IMAGE and "
-            + "FOLDER/test/CLASS/IMAGE, or FOLDER/CLASS/IMAGE); or a CSV file of labels and pixels.", "digits", "DATA");
+            + "FOLDER/test/CLASS/IMAGE, or FOLDER/CLASS/IMAGE); or a Parquet file of images, or a CSV file of labels "
+            + "and pixels.", "digits", "DATA");
         Files.Add(data, FileUse.Read, command => ValueOf(command, data).SelectMany(SourceForms.FilesOf));
         Option<double?> share = OptionalNumber("--test-share", "Fraction of each class that is for testing, where the "
             + "data has no test images of its own. They are selected at random by the seed of the training, and are "

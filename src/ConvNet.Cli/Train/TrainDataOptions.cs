@@ -78,8 +78,8 @@ internal sealed class TrainDataOptions
             : model is not null ? ModelChoice.InputOf(model) : null;
         if (resize is not null)
         {
-            if (ImageSource.KindOf(name) != ImageSourceKind.Images)
-                throw new ArgumentException($"{_resize.Name} is for folders of images, which {name} is not. Omit it.");
+            if (!ImageSource.HasEncodedImages(ImageSource.KindOf(name)))
+                throw new ArgumentException($"{_resize.Name} is for image files, which {name} does not have. Omit it.");
             Shape size = DataOptions.ParseSize(resize, shape?.C ?? ColourChannels);
             if (saved is not null && size != shape)
                 throw new ArgumentException($"{_resize.Name} {resize} makes images of {size}, but the saved network "

@@ -30,7 +30,7 @@ public sealed class ImageSourceTests
         Refused<InvalidDataException>(_folder.Path, [.. forms, "no data of an accepted form"]);
         File.WriteAllBytes(_folder.File("cat.jpg"), []);
         Refused<InvalidDataException>(_folder.Path, [.. forms, "not in a folder for each class"]);
-        Refused<InvalidDataException>(_folder.File("cat.jpg"), [.. forms, "not a .csv file"]);
+        Refused<InvalidDataException>(_folder.File("cat.jpg"), [.. forms, "neither a .csv nor a .parquet file"]);
         Refused<DirectoryNotFoundException>("digit", [.. forms, "\"digit\"", "Did you mean \"digits\"?"]);
         File.WriteAllBytes(_folder.File("test.bin"), []);
         File.WriteAllBytes(_folder.File("train.csv"), []);
