@@ -82,6 +82,7 @@ eng/setup fashion-mnist || true
 eng/setup peers || true
 eng/setup browser || true
 eng/setup onnx || true
+eng/setup mpi || true
 eng/setup pkg-config || true
 
 echo "== build"

@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Globalization;
+using ConvNet.Cli.Ranks;
 using ConvNet.Cli.Verbs;
 using ConvNet.Measurement;
 using ConvNet.Measurement.Workers;
+using ConvNet.Mpi;
 using ConvNet.Training;
 
 namespace ConvNet.Cli;
@@ -20,10 +22,11 @@ internal static class App
     /// <param name="output">Receives the results.</param>
     /// <param name="error">Receives errors and, with <c>--json</c>, all human-readable output.</param>
     /// <param name="files">Records the files that are written.</param>
+    /// <param name="ranks">The ranks that train together; null for one process.</param>
     /// <param name="cancellation">Cancels the verb between two steps.</param>
     /// <returns>The exit code.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter error, FilesWritten? files = null,
-        CancellationToken cancellation = default)
+        RankGroup? ranks = null, CancellationToken cancellation = default)
     {
         CultureInfo culture = CultureInfo.CurrentCulture;
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -31,9 +34,10 @@ internal static class App
         {
             using LossyWriter results = new(output), messages = new(error);
             var written = files ?? new FilesWritten();
-            RootCommand root = Describe(json => new Terminal(results, messages, json, written, cancellation));
+            RootCommand root = Describe(json => new Terminal(results, messages, json, written, cancellation)
+            { Ranks = ranks });
             ParseResult command = root.Parse(args);
-            int code = Run(root, command, results, messages, written);
+            int code = Run(root, command, results, messages, written, ranks);
             if (code != ExitCode.Ok || results.Failure is not { } lost)
                 return code;
             // A reader may close the pipe after seeing enough of a table, but a JSON document must be complete.
@@ -54,7 +58,7 @@ internal static class App
     internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
 
     private static int Run(RootCommand root, ParseResult command, TextWriter output, TextWriter error,
-        FilesWritten files)
+        FilesWritten files, RankGroup? ranks)
     {
         if (command.Errors.Count > 0 && command.Action is not HelpWithExamples)
         {
@@ -80,6 +84,10 @@ internal static class App
         {
             error.WriteLine(Interruption.Message(files));
             return ExitCode.Interrupted;
+        }
+        catch (RankFailedException failure) when (ranks is not null)
+        {
+            return ranks.Report(failure);
         }
         catch (Exception failure) when (failure is NonFiniteLossException or WorkerException)
         {

@@ -16,13 +16,15 @@ internal sealed class Interruption : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private readonly FilesWritten _files;
     private readonly Timer _deadline;
+    private readonly bool _isQuiet;
     private int _signals;
 
     /// <summary>Starts listening for signals.</summary>
     /// <param name="files">The files written by the process.</param>
-    public Interruption(FilesWritten files)
+    /// <param name="isQuiet">Whether to print nothing, because another rank does.</param>
+    public Interruption(FilesWritten files, bool isQuiet = false)
     {
-        _files = files;
+        (_files, _isQuiet) = (files, isQuiet);
         _deadline = new Timer(_ => End());
         _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal),
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal)];
@@ -69,8 +71,10 @@ internal sealed class Interruption : IDisposable
         Environment.Exit(ExitCode);
     }
 
-    private static void Write(string line)
+    private void Write(string line)
     {
+        if (_isQuiet)
+            return;
         try
         {
             Console.Error.WriteLine(line);

@@ -111,8 +111,9 @@ internal sealed unsafe class NativePass : IDisposable
     /// <param name="index">The index of the objective.</param>
     /// <param name="targets">The targets of the output.</param>
     /// <param name="n">The number of samples.</param>
-    public double Loss(int index, Targets targets, int n)
-        => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets);
+    /// <param name="factor">The factor of the gradient.</param>
+    public double Loss(int index, Targets targets, int n, float factor)
+        => _plan.Losses[index].Evaluate(new Run(_context, n, 0), targets, factor);
 
     /// <summary>Returns the gradient of a loss, from which the backward pass starts.</summary>
     public Span<float> LossGradient(int index, int n) => _plan.Losses[index].Gradient(n);

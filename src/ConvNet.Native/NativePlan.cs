@@ -133,7 +133,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
     protected override double LossCore(int index, Targets targets)
     {
         using PartTimer timer = Training.TimeLoss();
-        return Training.Loss(index, targets, N);
+        return Training.Loss(index, targets, N, LossFactor(index));
     }
 
     /// <inheritdoc/>

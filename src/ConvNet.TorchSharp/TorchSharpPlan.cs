@@ -23,7 +23,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
     private readonly Tensor[][] _arguments;
     private readonly HostBuffer<float>[] _inputValues, _outputGradients;
     private readonly TorchLoss[] _torchLosses = [];
-    private readonly Tensor[] _lossWeights = [];
+    private readonly Tensor[] _lossFactors = [];
     private readonly bool[] _frozenNodes;
     private Tensor[]? _buckets;
     private ExceptionDispatchInfo? _callbackFailure;
@@ -69,7 +69,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         if (spec is null)
             return;
         _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
-        _lossWeights = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
+        _lossFactors = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
         (_groups, _optimizer) = OptimizerOf(Frozen);
         SetFrozen(Frozen);
     }
@@ -118,7 +118,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             InputOfPass(i).grad = null;
         // If neither parameters nor inputs need a gradient, torch has nothing to differentiate.
         List<Tensor> from = [], gradients = [];
-        bool plain = outputGradient.IsEmpty && Objectives is [{ Weight: 1 }];
+        bool plain = outputGradient.IsEmpty && Objectives.Count == 1 && LossFactor(0) == 1;
         for (int i = 0; i < Objectives.Count; i++)
         {
             Tensor y = OutputOf(Objectives[i]);
@@ -128,7 +128,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             from.Add(root);
             if (plain)
                 continue;
-            Tensor gradient = outputGradient.IsEmpty ? _lossWeights[i] : GradientOf(i, outputGradient[i]);
+            Tensor gradient = outputGradient.IsEmpty ? FactorOf(i) : GradientOf(i, outputGradient[i]);
             gradients.Add(gradient.view_as(root));
         }
         // The call with lists leaves several objects of each step to the garbage collector.
@@ -143,6 +143,12 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             ShowGradients();
         EndPass();
         _callbackFailure?.Throw();
+    }
+
+    private Tensor FactorOf(int objective)
+    {
+        _lossFactors[objective].Floats()[0] = LossFactor(objective);
+        return _lossFactors[objective];
     }
 
     protected override Span<float> BucketCore(int bucket, bool accumulate) => _buckets![bucket].Floats();
@@ -282,7 +288,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
         Array.ForEach(_torchLosses, loss => loss.Dispose());
-        Array.ForEach(_lossWeights, weight => weight.Dispose());
+        Array.ForEach(_lossFactors, factor => factor.Dispose());
         foreach (HostBuffer<float> buffer in (HostBuffer<float>[])[.. _inputValues, .. _outputGradients,
             .. _inferenceInputs])
             buffer.Dispose();

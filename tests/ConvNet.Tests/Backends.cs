@@ -1,4 +1,5 @@
 using ConvNet.Backends;
+using ConvNet.Mpi;
 
 namespace ConvNet.Tests;
 
@@ -8,6 +9,9 @@ namespace ConvNet.Tests;
 /// <param name="Deterministic">Whether it promises the same bits on every run and for every number of threads.</param>
 public sealed record BackendCase(string Name, Func<int?, IBackend> Create, bool Deterministic = true)
 {
+    /// <summary>Whether it adds up gradients with other ranks.</summary>
+    public bool SharesBatches { get; init; }
+
     public IBackend Open(int? threads = null) => Create(threads);
 
     public override string ToString() => Name;
@@ -28,6 +32,11 @@ public static class Backends
     public static IEnumerable<BackendCase> Direct { get; } = Of(backend => backend.Algorithm is null
         && backend.Padding is null or ChannelPadding.Always
         && backend.Precision == (backend.Family.HasPrecision ? Precision.Accurate : null));
+
+    /// <summary>The native backend as the only rank of a training on several.</summary>
+    public static IEnumerable<BackendCase> Shared { get; } = [new BackendCase("native/one-rank", threads
+        => new DataParallelBackend(BackendRegistry.Create(BackendRegistry.Default, threads),
+            LocalCommunicator.Create(1)[0])) { SharesBatches = true }];
 
     public static IEnumerable<BackendCase> Deterministic => All.Where(backend => backend.Deterministic);
 

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ConvNet.Cli.Ranks;
 using Spectre.Console;
 
 namespace ConvNet.Cli;
@@ -45,6 +46,12 @@ internal sealed class Terminal
 
     /// <summary>Whether standard output is reserved for JSON.</summary>
     public bool Json { get; }
+
+    /// <summary>The ranks that train together; null for one process.</summary>
+    public RankGroup? Ranks { get; init; }
+
+    /// <summary>Whether the verb saves and reports: in one process, and on rank 0.</summary>
+    public bool IsFirst => Ranks is null or { IsFirst: true };
 
     /// <summary>Cancels a verb between two steps.</summary>
     public CancellationToken Cancellation { get; }

@@ -91,13 +91,14 @@ internal sealed class TrainDataOptions
 
     /// <summary>Creates the loader of the training images.</summary>
     public DataLoader TrainLoader(ParseResult command, IDataset images, Normalization normalization,
-        TrainingSpec spec, SavedTraining? goesOn, bool isSeedGiven)
+        TrainingSpec spec, SavedTraining? goesOn, bool isSeedGiven, BatchShare share)
     {
         DataLoaderOptions options = _augmentation.Of(command, goesOn?.Loader, images, normalization);
         var loader = new DataLoader(images, spec.BatchSize, options with
         {
             Seed = goesOn is null || isSeedGiven ? spec.Seed : options.Seed,
             Workers = command.GetValue(_workers),
+            Share = share,
         });
         goesOn?.CheckFor(loader);
         return loader;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using ConvNet.Backends;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
+using ConvNet.Mpi;
 using ConvNet.Reports;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
@@ -38,6 +39,11 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
 
     private bool Validates => Training.Validation is not null;
 
+    private int Ranks => Batches.Options.Share.Ranks;
+
+    // What is exchanged with other ranks.
+    private SharedPass? Pass => (Network as DataParallel)?.Pass;
+
     private int Seed => (int)Training.Spec.Seed;
 
     /// <summary>Describes the training before it begins.</summary>
@@ -49,7 +55,8 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
             + $"train, {(Validates ? $"{Held.Dataset.Count:N0} to validate, " : "")}{Test.Dataset.Count:N0} to test");
         if (Training.Recipe is not null)
             terminal.People.WriteLine($"recipe: {Training.Recipe}");
-        terminal.People.WriteLine($"{BackendText.Of(Choice.Backend.Info)}, seed {Seed}");
+        string ranks = Ranks == 1 ? "" : $" on each of {Ranks} ranks";
+        terminal.People.WriteLine($"{BackendText.Of(Choice.Backend.Info)}{ranks}, seed {Seed}");
         LoaderPosition next = Training.Progress.Position;
         if (isResumed)
             terminal.People.WriteLine(next.Epoch > Training.Options.Epochs
@@ -112,6 +119,10 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         if (result.Stopped is { } reason)
             terminal.People.WriteLine($"stopped: {reason}");
         terminal.People.WriteLine(TrainProgress.StallText(result, Batches.Options.Workers));
+        if (Ranks > 1)
+            terminal.People.WriteLine(FormattableString.Invariant(
+                $"gradients were added up for {Pass!.Communicated.TotalSeconds:F2} s, of which ")
+                + FormattableString.Invariant($"{Pass.Hidden:0%} were hidden behind the backward pass"));
         terminal.People.Write(Tables.Of(test, Data.ClassNames));
         terminal.People.Write(Tables.Of((ClassEvaluation)test.Outputs[0], Data.ClassNames));
         Write("validation", _validated);
@@ -139,6 +150,13 @@ internal sealed record TrainRun(string Name, ImageSource Data, BackendChoice Cho
         Choice.SelfTest,
         precision = BackendText.Words(Choice.Backend.Info.Precision),
         threads = Choice.Backend.Info.Threads,
+        ranks = Ranks,
+        allReduce = Ranks == 1 ? null : new
+        {
+            seconds = Pass!.Communicated.TotalSeconds,
+            hiddenShare = Pass.Hidden,
+            bucketBytes = Pass.BucketBytes,
+        },
         seed = Seed,
         augment = AugmentationOptions.Texts(Batches.Options),
         mixing = Batches.Options.BatchTransforms.Select(each => DeclaredText.TextOf(each, each.Declaration!)),

@@ -1,8 +1,10 @@
 using System.CommandLine;
 using ConvNet.Backends;
+using ConvNet.Cli.Ranks;
 using ConvNet.Cli.Train;
 using ConvNet.Data;
 using ConvNet.GradientChecking;
+using ConvNet.Mpi;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
 using ConvNet.Serve;
@@ -27,6 +29,7 @@ internal sealed class TrainVerb : Verb
     private readonly Option<string> _backend, _precision;
     private readonly Option<string?> _model, _recipe;
     private readonly Option<int?> _threads;
+    private readonly Option<bool> _deterministic;
     private readonly ReportOptions _report;
 
     public TrainVerb() : base("train", "Trains a network on images and measures its test accuracy.",
@@ -65,6 +68,8 @@ internal sealed class TrainVerb : Verb
             + "Options of the command take precedence.", "FILE");
         Files.Add(_recipe, FileUse.Read, command => ValueOf(command, _recipe));
         _threads = ThreadsOption();
+        _deterministic = Flag("--deterministic", "On several ranks, add gradients in the order of the ranks, so that "
+            + "every run with as many ranks gives the same bits.");
         _saving = new SavingOptions(this, _model);
         _log = new LogOptions(this);
         _watch = new WatchOptions(this);
@@ -84,27 +89,31 @@ internal sealed class TrainVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
-        bool isTrial = _control.IsFastDevRun(command);
-        using CheckpointFolder? folder = isTrial ? null : _saving.OpenFolder(command);
+        // Of several ranks, the first saves and reports.
+        bool isTrial = _control.IsFastDevRun(command), isFirst = terminal.IsFirst, saves = isFirst && !isTrial;
+        using CheckpointFolder? folder = saves ? _saving.OpenFolder(command) : null;
         TrainStart start = _saving.Load(command, terminal, folder);
         TrainSetup setup = SetUp(command, terminal, start);
-        if (!isTrial)
+        if (saves)
             _saving.Check(command, folder, setup.Graph, setup.Normalization, setup.Training);
-        using LivePage? page = _watch.Open(command, terminal);
-        string? logFolder = isTrial ? null : _log.FolderOf(command);
+        using LivePage? page = isFirst ? _watch.Open(command, terminal) : null;
+        string? logFolder = saves ? _log.FolderOf(command) : null;
         using var pictures = new TrainPictures(setup.Normalization, terminal.Cancellation);
-        using TrainingLog? log = OpenLog(command, terminal, logFolder, setup, pictures, page);
-        using TensorBoardLog? events = isTrial ? null : _log.OpenEvents(command, terminal, _saving.Resumes(command));
-        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),
-            PrecisionOf(command, _precision), terminal.Cancellation);
-        using IBackend backend = choice.Backend;
+        using TrainingLog? log = isFirst ? OpenLog(command, terminal, logFolder, setup, pictures, page) : null;
+        using TensorBoardLog? events = saves ? _log.OpenEvents(command, terminal, _saving.Resumes(command)) : null;
+        MpiCommunicator? ranks = terminal.Ranks?.Communicator;
+        BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!,
+            command.GetValue(_threads) ?? ranks?.ProcessorShare, PrecisionOf(command, _precision),
+            terminal.Cancellation);
+        using IBackend backend = ranks is null ? choice.Backend : new DataParallelBackend(choice.Backend, ranks,
+            new DataParallelOptions { Deterministic = command.GetValue(_deterministic) });
         using IExecutable network = backend.Compile(setup.Graph, setup.Training.Spec);
         Fill(network, start, setup.Training.Spec.Seed);
         network.Freeze(setup.Frozen);
         TrainRun run = RunOf(command, terminal, setup, choice, network);
         pictures.Run = run;
         run.WriteHead(terminal, isResumed: start.GoesOn is not null);
-        CheckpointCallback[] saving = isTrial ? []
+        CheckpointCallback[] saving = !saves ? []
             : _saving.Callbacks(command, terminal, folder, setup.Normalization, run.Training);
         TrainingResult result = run.Train(terminal, start.Saved,
             [.. setup.Callbacks, .. ((TrainingCallback?[])[log, events]).OfType<TrainingCallback>(), .. saving]);
@@ -140,7 +149,7 @@ internal sealed class TrainVerb : Verb
         TrainSets sets = _control.SetsOf(command, resumed, data, goesOn, spec);
         Normalization normalization = _data.NormalizationOf(command, start.Saved, sets.Train, data);
         DataLoader batches = _data.TrainLoader(command, sets.Train, normalization, spec, goesOn,
-            IsGiven(command, _loop.Seed));
+            IsGiven(command, _loop.Seed), terminal.Ranks?.Share ?? BatchShare.Whole);
         var training = new SavedTraining(spec, options, batches.Options, sets.Train.Count,
             goesOn?.Progress ?? TrainingProgress.Start)
         {
@@ -174,18 +183,20 @@ internal sealed class TrainVerb : Verb
         IExecutable network)
     {
         SavedTraining training = setup.Training;
+        DataLoader test = LoaderOf(setup.Sets.Test);
+        terminal.Ranks?.Agree(TrainingFacts.Of(choice.Backend.Info, network, training, setup.Batches, test));
         LearningRateTest? rates = _control.FindRate(command, network, setup.Batches, terminal.Cancellation);
         if (rates?.Suggestion is { } rate && !IsGiven(command, _loop.Rate))
             training = training with { Options = training.Options with { LearningRate = rate } };
-        DataLoader LoaderOf(IDataset images)
-            => _data.TestLoader(command, images, setup.Normalization, training.Spec.BatchSize);
-        DataLoader test = LoaderOf(setup.Sets.Test);
         return new TrainRun(setup.Model, setup.Data, choice, network, training, setup.Batches,
             LoaderOf(setup.Sets.AfterEpochs), test)
         {
             Rates = rates,
             Views = _data.ViewsOf(command, test, setup.Data.MaxValue),
         };
+
+        DataLoader LoaderOf(IDataset images)
+            => _data.TestLoader(command, images, setup.Normalization, training.Spec.BatchSize);
     }
 
     private int WriteDocuments(ParseResult command, Terminal terminal, TrainRun run, TrainingResult result,
@@ -193,8 +204,9 @@ internal sealed class TrainVerb : Verb
     {
         object document = run.Document(result);
         terminal.WriteJson(document);
-        _report.Write(command, terminal, origin => TrainPage.Of(
-            run.Report(result, _loop.Facts, normalization, terminal.Cancellation), origin, document));
+        if (terminal.IsFirst)
+            _report.Write(command, terminal, origin => TrainPage.Of(
+                run.Report(result, _loop.Facts, normalization, terminal.Cancellation), origin, document));
         if (result.Test!.NotFinite > 0)
             return terminal.Fail(NotFiniteText.Of(run.Network, run.Test, result.Test));
         // The last attempt was made at the end.

@@ -39,11 +39,15 @@ public sealed record DataLoaderOptions
     /// <summary>The number of batches that each worker prepares in advance.</summary>
     public int BatchesAhead { get; init; } = 2;
 
+    /// <summary>The samples of each batch that are read, on one of several ranks that share the batches. The values of
+    /// the others are unspecified. With <see cref="BatchTransforms"/>, all are read, because they mix them.</summary>
+    public BatchShare Share { get; init; } = BatchShare.Whole;
+
     /// <inheritdoc/>
     public override string ToString() => RecordText.Of(nameof(DataLoaderOptions), (nameof(Shuffle), Shuffle),
         (nameof(Seed), Seed), (nameof(Transforms), Transforms), (nameof(BatchTransforms), BatchTransforms),
         (nameof(Sampler), Sampler), (nameof(DropLast), DropLast), (nameof(Workers), Workers),
-        (nameof(BatchesAhead), BatchesAhead));
+        (nameof(BatchesAhead), BatchesAhead), (nameof(Share), Share));
 }
 
 /// <summary>Creates batches from a data set, in a seeded order, through transforms, ahead of their use.</summary>
@@ -299,11 +303,14 @@ public sealed class DataLoader
         int first = position.Batch * BatchSize, count = Math.Min(BatchSize, _order.Count - first);
         if (!_free.TryTake(out SampleMemory? memory))
             memory = new SampleMemory(LargestBatch, InputShapes, _targets);
+        (int own, int owned) = _options.BatchTransforms.Count > 0 ? (0, count) : _options.Share.Of(count);
         for (int i = 0; i < count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             int sample = order.SampleAt(first + i);
             memory.Samples[i] = sample;
+            if (i < own || i >= own + owned)
+                continue;
             reader.Read(sample, _options.Seed, position.Epoch, memory, i, order.RepeatAt(first + i));
         }
         if (_options.BatchTransforms.Count > 0)

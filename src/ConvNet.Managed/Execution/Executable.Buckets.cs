@@ -72,7 +72,11 @@ public abstract partial class Executable
 
     private void BackwardAndReport(BatchValues outputGradient, bool accumulate)
     {
-        (_reports, _adds, _reported) = (_gradientReady is not null, accumulate, 0);
+        bool isShared = Sharing is not null;
+        if (isShared)
+            KeepEarlier(accumulate);
+        accumulate &= !isShared;
+        (_reports, _adds, _reported) = (isShared || _gradientReady is not null, accumulate, 0);
         if (_reports)
         {
             _bucketOf = Buckets.SelectMany((bucket, index) => bucket.Select(p => (p, index)))
@@ -84,6 +88,8 @@ public abstract partial class Executable
             BackwardCore(outputGradient, accumulate);
             for (; _reports && _reported < Buckets.Count; _reported++)
                 Report(_reported);
+            if (isShared)
+                FinishSums();
         }
         finally
         {
@@ -94,6 +100,17 @@ public abstract partial class Executable
     private void Report(int bucket)
     {
         Span<float> values = BucketCore(bucket, _adds);
+        if (Sharing is not null)
+        {
+            Sharing.StartSum(bucket, values);
+            return;
+        }
+        CallBack(bucket, values);
+        BucketReportedCore(bucket);
+    }
+
+    private void CallBack(int bucket, Span<float> values)
+    {
         _callbackThread = Environment.CurrentManagedThreadId;
         try
         {
@@ -103,7 +120,6 @@ public abstract partial class Executable
         {
             _callbackThread = null;
         }
-        BucketReportedCore(bucket);
     }
 
     private void CheckInBucket(IReadOnlyList<Parameter> bucket, Parameter parameter, int length)

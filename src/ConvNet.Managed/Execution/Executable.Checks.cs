@@ -53,11 +53,14 @@ public abstract partial class Executable
                 + "training.");
     }
 
-    private void CheckOutputLengths(BatchBuffers output, int n)
+    private void CheckOutputLengths(BatchBuffers output, int n) => CheckOutputLengths(output, n, Graph);
+
+    /// <summary>Throws if memory for outputs has another length than the outputs of a batch.</summary>
+    internal static void CheckOutputLengths(BatchBuffers output, int n, Graph graph)
     {
-        for (int i = 0; i < Graph.Outputs.Count; i++)
+        for (int i = 0; i < graph.Outputs.Count; i++)
         {
-            Node node = Graph.Outputs[i];
+            Node node = graph.Outputs[i];
             int length = output[i].Length;
             if (length != n * node.Shape.Length && (length > 0 || !output.IsNamed))
                 throw WrongLength(length, n * node.Shape.Length, nameof(output),
@@ -79,26 +82,28 @@ public abstract partial class Executable
                 + "Forward first.");
     }
 
-    private void CheckGradientLengths(BatchValues outputGradient)
+    /// <summary>Throws if a gradient has another length than its output in a batch.</summary>
+    internal static void CheckGradientLengths(BatchValues outputGradient, int n, IReadOnlyList<Node> outputs)
     {
-        for (int i = 0; i < Objectives.Count; i++)
+        for (int i = 0; i < outputs.Count; i++)
         {
-            Node node = Objectives[i].Output;
+            Node node = outputs[i];
             int length = outputGradient[i].Length;
-            if (length != N * node.Shape.Length && (length > 0 || !outputGradient.IsNamed))
-                throw WrongLength(length, N * node.Shape.Length, nameof(outputGradient),
-                    $"the gradient of the output of {N} samples of {node.Shape}{PlaceOf(node)}");
+            if (length != n * node.Shape.Length && (length > 0 || !outputGradient.IsNamed))
+                throw WrongLength(length, n * node.Shape.Length, nameof(outputGradient),
+                    $"the gradient of the output of {n} samples of {node.Shape}{PlaceOf(node)}");
         }
     }
 
-    private void CheckGradientLengths(BatchBuffers values)
+    /// <summary>Throws if memory for the gradients of inputs has another length than the inputs of a batch.</summary>
+    internal static void CheckGradientLengths(BatchBuffers values, int n, Graph graph)
     {
-        for (int i = 0; i < Graph.Inputs.Count; i++)
+        for (int i = 0; i < graph.Inputs.Count; i++)
         {
-            Node node = Graph.Inputs[i];
-            if (values[i].Length != N * node.Shape.Length && (!values[i].IsEmpty || !values.IsNamed))
-                throw WrongLength(values[i].Length, N * node.Shape.Length, nameof(values),
-                    $"the gradient of {N} samples of {node.Shape}{PlaceOf(node)}");
+            Node node = graph.Inputs[i];
+            if (values[i].Length != n * node.Shape.Length && (!values[i].IsEmpty || !values.IsNamed))
+                throw WrongLength(values[i].Length, n * node.Shape.Length, nameof(values),
+                    $"the gradient of {n} samples of {node.Shape}{PlaceOf(node)}");
         }
     }
 
@@ -129,8 +134,8 @@ public abstract partial class Executable
     }
 
     // Names the input or output in an error if there are several.
-    private string PlaceOf(Node node)
-        => (node.IsOutput ? Graph.Outputs : Graph.Inputs).Count > 1 ? $" of \"{node.Name}\"" : "";
+    private static string PlaceOf(Node node)
+        => (node.IsOutput ? node.Graph.Outputs : node.Graph.Inputs).Count > 1 ? $" of \"{node.Name}\"" : "";
 
     private void CheckWritten()
     {
@@ -166,21 +171,29 @@ public abstract partial class Executable
             throw new InvalidOperationException("Loss needs the output of a batch. Call Forward first.");
     }
 
-    private int CountSamples(BatchValues input)
+    private int CountSamples(BatchValues input) => CountSamples(input, Graph, BatchSize);
+
+    /// <summary>Counts the samples of a batch.</summary>
+    /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
+    /// <param name="graph">The graph.</param>
+    /// <param name="batchSize">The number of samples in a full batch.</param>
+    /// <exception cref="ArgumentException">A length is not a whole number of samples, or exceeds a batch; or the inputs
+    /// have different numbers of samples.</exception>
+    internal static int CountSamples(BatchValues input, Graph graph, int batchSize)
     {
-        int n = CountSamples(input[0], Graph.Inputs[0]);
-        for (int i = 1; i < Graph.Inputs.Count; i++)
+        int n = CountSamples(input[0], graph.Inputs[0], batchSize);
+        for (int i = 1; i < graph.Inputs.Count; i++)
         {
-            if (CountSamples(input[i], Graph.Inputs[i]) is var other && other != n)
+            if (CountSamples(input[i], graph.Inputs[i], batchSize) is var other && other != n)
                 throw new ArgumentException(
-                    Invariant($"The input \"{Graph.Inputs[0].Name}\" has {n:N0} samples, but ")
-                    + Invariant($"\"{Graph.Inputs[i].Name}\" has {other:N0}. Pass the same number for every input."),
+                    Invariant($"The input \"{graph.Inputs[0].Name}\" has {n:N0} samples, but ")
+                    + Invariant($"\"{graph.Inputs[i].Name}\" has {other:N0}. Pass the same number for every input."),
                     nameof(input));
         }
         return n;
     }
 
-    private int CountSamples(ReadOnlySpan<float> values, Node input)
+    private static int CountSamples(ReadOnlySpan<float> values, Node input, int batchSize)
     {
         int length = input.Shape.Length;
         (int n, int rest) = Math.DivRem(values.Length, length);
@@ -188,8 +201,8 @@ public abstract partial class Executable
             throw new ArgumentException(Invariant($"{values.Length:N0} values{PlaceOf(input)} are not a whole number ")
                 + Invariant($"of {input.Shape} samples. Pass a positive multiple of {length:N0} values."),
                 nameof(input));
-        if (n > BatchSize)
-            throw new ArgumentException($"{n} samples{PlaceOf(input)} exceed the batch size {BatchSize}. "
+        if (n > batchSize)
+            throw new ArgumentException($"{n} samples{PlaceOf(input)} exceed the batch size {batchSize}. "
                 + "Pass them in several calls, or compile for a larger batch.", nameof(input));
         return n;
     }

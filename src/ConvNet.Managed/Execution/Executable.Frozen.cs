@@ -72,7 +72,7 @@ public abstract partial class Executable
         int names = Spec!.Optimizer.StateNames.Count;
         foreach (Parameter parameter in frozen.In(Graph).Where(Frozen.Trains))
             resting[parameter] = [.. Enumerable.Range(0, names).Select(index => StateOf(parameter, index))];
-        IReadOnlyList<IReadOnlyList<Parameter>> buckets = GradientBuckets.Of(Graph, frozen, Spec.GradientBucketBytes);
+        IReadOnlyList<IReadOnlyList<Parameter>> buckets = GradientBuckets.Of(Graph, frozen, Spec);
         ChangeFrozenCore(frozen, buckets);
         (Frozen, _restingState, Buckets) = (frozen, resting, buckets);
         foreach (Parameter parameter in Graph.Parameters.Where(Frozen.Trains))

@@ -41,7 +41,7 @@ public abstract partial class Executable : IExecutable
         _losses = new double[Objectives.Count];
         _unwritten = [.. graph.Parameters.Where(parameter => parameter.Trainable)];
         Frozen = spec is null ? FrozenParameters.None : FrozenParameters.Of(graph, spec);
-        Buckets = spec is null ? [] : GradientBuckets.Of(graph, Frozen, spec.GradientBucketBytes);
+        Buckets = spec is null ? [] : GradientBuckets.Of(graph, Frozen, spec);
     }
 
     /// <inheritdoc/>
@@ -132,7 +132,7 @@ public abstract partial class Executable : IExecutable
         using Hold hold = Enter();
         CheckPassed();
         outputGradient = outputGradient.InOrderOf(_objectiveNodes, "output with a loss", all: false);
-        CheckGradientLengths(outputGradient);
+        CheckGradientLengths(outputGradient, N, _objectiveNodes);
         CheckBackward(accumulate);
         BackwardChecked(outputGradient, accumulate);
     }
@@ -250,7 +250,7 @@ public abstract partial class Executable : IExecutable
         CheckTraining();
         CheckHasInputGradient();
         values = values.InOrderOf(Graph.Inputs, "input");
-        CheckGradientLengths(values);
+        CheckGradientLengths(values, N, Graph);
         for (int i = 0; i < Graph.Inputs.Count; i++)
         {
             if (!values[i].IsEmpty)
@@ -284,8 +284,8 @@ public abstract partial class Executable : IExecutable
     /// <param name="n">The number of samples in the batch.</param>
     protected abstract void ForwardCore(BatchValues input, int n);
 
-    /// <summary>Computes the mean loss of one output, without its weight, and stores its gradient multiplied by the
-    /// weight for <see cref="BackwardCore"/>.</summary>
+    /// <summary>Computes the mean loss of one output, without its weight, and stores its gradient multiplied by
+    /// <see cref="LossFactor"/> for <see cref="BackwardCore"/>.</summary>
     /// <param name="index">The index of the output in <see cref="Objectives"/>.</param>
     /// <param name="targets">The targets of the output.</param>
     protected abstract double LossCore(int index, Targets targets);
@@ -361,6 +361,7 @@ public abstract partial class Executable : IExecutable
         try
         {
             ForwardCore(input, n);
+            ShareBuffers();
         }
         catch
         {
@@ -372,20 +373,22 @@ public abstract partial class Executable : IExecutable
 
     private double LossChecked(Targets targets)
     {
-        double total = LossChecked(0, targets);
+        for (int i = 0; i < Objectives.Count; i++)
+            LossChecked(i, targets);
+        Sharing?.ShareLosses(_losses);
+        double total = Objectives[0].Weight * _losses[0];
         for (int i = 1; i < Objectives.Count; i++)
-            total += LossChecked(i, targets);
+            total += Objectives[i].Weight * _losses[i];
         _hasLosses = true;
         return Evaluated(total);
     }
 
-    private double LossChecked(int index, Targets targets)
+    private void LossChecked(int index, Targets targets)
     {
-        (Node output, Loss loss, float weight) = Objectives[index];
+        (Node output, Loss loss, _) = Objectives[index];
         try
         {
             _losses[index] = LossCore(index, targets.For(output));
-            return weight * _losses[index];
         }
         catch (Exception error) when (FailurePlace.Note(error, loss.GetType().Name))
         {
@@ -435,7 +438,7 @@ public abstract partial class Executable : IExecutable
             if (!double.IsFinite(loss))
                 return loss;
             (_hasGradients, _cannotAdd) = (false, null);
-            if (_gradientReady is null)
+            if (_gradientReady is null && Sharing is null)
             {
                 BackwardAndStepCore(learningRate);
             }

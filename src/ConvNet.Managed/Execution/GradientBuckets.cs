@@ -10,8 +10,8 @@ internal static class GradientBuckets
     /// </remarks>
     /// <param name="graph">The graph.</param>
     /// <param name="frozen">The parameters that have no gradient.</param>
-    /// <param name="bytes">The maximum size of a bucket in bytes.</param>
-    public static IReadOnlyList<IReadOnlyList<Parameter>> Of(Graph graph, FrozenParameters frozen, int bytes)
+    /// <param name="spec">The maximum sizes of the buckets.</param>
+    public static IReadOnlyList<IReadOnlyList<Parameter>> Of(Graph graph, FrozenParameters frozen, TrainingSpec spec)
     {
         var buckets = new List<List<Parameter>>();
         long room = 0;
@@ -20,8 +20,9 @@ internal static class GradientBuckets
             long size = sizeof(float) * (long)parameter.Length;
             if (size > room)
             {
+                room = buckets.Count == 0 ? spec.FirstGradientBucketBytes ?? spec.GradientBucketBytes
+                    : spec.GradientBucketBytes;
                 buckets.Add([]);
-                room = bytes;
             }
             buckets[^1].Add(parameter);
             room -= size;

@@ -8,6 +8,7 @@ namespace ConvNet;
 public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimizer)
 {
     private readonly int _gradientBucketBytes = 25 << 20;
+    private readonly int? _firstGradientBucketBytes;
 
     /// <summary>Whether the gradients of the inputs are computed, so that
     /// <see cref="IExecutable.ReadInputGradient"/> can read them.</summary>
@@ -36,5 +37,18 @@ public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimi
             : throw new ArgumentOutOfRangeException(nameof(value),
                 $"The size of a bucket is {value} bytes; it must be at least 1, which makes one bucket of each "
                     + "parameter.");
+    }
+
+    /// <summary>The maximum size in bytes of the first bucket that is reported. A small one lets an all-reduce begin
+    /// soon after the backward pass. Null, the default, for the size of the others.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int? FirstGradientBucketBytes
+    {
+        get => _firstGradientBucketBytes;
+        init => _firstGradientBucketBytes = value is not < 1
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value),
+                $"The size of the first bucket is {value} bytes; it must be at least 1, which makes a bucket of the "
+                    + "last parameter.");
     }
 }

@@ -61,6 +61,21 @@ public readonly ref struct BatchValues
     /// <inheritdoc cref="op_Implicit(ReadOnlySpan{float})"/>
     public static implicit operator BatchValues(float[]? values) => Of(values.AsSpan());
 
+    /// <summary>Gets the values of some samples.</summary>
+    /// <param name="first">The index of the first sample.</param>
+    /// <param name="count">The number of samples.</param>
+    /// <param name="nodes">The inputs or outputs, in whose order the values are.</param>
+    internal BatchValues Slice(int first, int count, IReadOnlyList<Node> nodes)
+    {
+        if (_ordered is null)
+            return new(_only.Slice(first * nodes[0].Shape.Length, count * nodes[0].Shape.Length));
+        var slices = new ReadOnlyMemory<float>[_ordered.Length];
+        for (int i = 0; i < slices.Length; i++)
+            slices[i] = _ordered[i].IsEmpty ? default
+                : _ordered[i].Slice(first * nodes[i].Shape.Length, count * nodes[i].Shape.Length);
+        return new([], null, slices);
+    }
+
     /// <summary>Returns the same values in the order of the given nodes, for use by a backend.</summary>
     /// <param name="nodes">The inputs or outputs of a graph.</param>
     /// <param name="what">The word for a node in error messages: <c>input</c> or <c>output</c>.</param>
@@ -137,6 +152,21 @@ public readonly ref struct BatchBuffers
 
     /// <inheritdoc cref="op_Implicit(Span{float})"/>
     public static implicit operator BatchBuffers(float[]? values) => Of(values.AsSpan());
+
+    /// <summary>Gets the memory for some samples.</summary>
+    /// <inheritdoc cref="BatchValues.Slice"/>
+    internal BatchBuffers Slice(int first, int count, IReadOnlyList<Node> nodes)
+    {
+        if (IsEmpty)
+            return this;
+        if (_ordered is null)
+            return new(_only.Slice(first * nodes[0].Shape.Length, count * nodes[0].Shape.Length));
+        var slices = new Memory<float>[_ordered.Length];
+        for (int i = 0; i < slices.Length; i++)
+            slices[i] = _ordered[i].IsEmpty ? default
+                : _ordered[i].Slice(first * nodes[i].Shape.Length, count * nodes[i].Shape.Length);
+        return new([], null, slices);
+    }
 
     /// <summary>Returns the same memory in the order of the given nodes, for use by a backend.</summary>
     /// <inheritdoc cref="BatchValues.InOrderOf" path="/param"/>

@@ -49,6 +49,26 @@ public abstract record Loss
         _ => output.Length,
     };
 
+    /// <summary>Gets what the sum of the losses of a batch is divided by, for executables that share it.</summary>
+    /// <param name="output">The shape of one output.</param>
+    /// <param name="n">The number of samples in the batch.</param>
+    /// <param name="targets">The targets of the batch.</param>
+    internal double DivisorOf(Shape output, int n, Targets targets) => Reduction switch
+    {
+        Reduction.Sum => 1,
+        Reduction.BatchMean => targets.TotalWeight(n),
+        _ => CountOf(output, n, targets),
+    };
+
+    /// <summary>Gets what a mean over a batch divides by, the count that the loss passes to
+    /// <see cref="LossFrame{T}.Share"/>: by default, the weight of each sample times its number of targets. A loss that
+    /// counts otherwise overrides it, so that several ranks can share a batch.</summary>
+    /// <param name="output">The shape of one output.</param>
+    /// <param name="n">The number of samples in the batch.</param>
+    /// <param name="targets">The targets of the batch.</param>
+    protected virtual double CountOf(Shape output, int n, Targets targets)
+        => targets.TotalWeight(n) * TargetsPerSample(output);
+
     /// <summary>Throws if the loss is not defined for an output of this shape.</summary>
     /// <remarks>Class labels of whole samples require a vector of outputs. An output that is a map usually means that a
     /// pooling layer is missing.</remarks>

@@ -208,6 +208,21 @@ public sealed record SoftmaxCrossEntropy(bool PerPixel = false, float LabelSmoot
         return true;
     }
 
+    /// <inheritdoc/>
+    protected override double CountOf(Shape output, int n, Targets targets)
+    {
+        if (SoftTargets)
+            return targets.TotalWeight(n) * output.Area;
+        double count = 0;
+        int each = TargetsPerSample(output);
+        for (int i = 0; i < targets.Classes.Length; i++)
+        {
+            if (targets.Classes[i] != IgnoreClass)
+                count += targets.WeightOf(i / each) * Weight<double>(targets.Classes[i]);
+        }
+        return count;
+    }
+
     // What the mean is divided by.
     private T Count<T>(in LossFrame<T> f) where T : unmanaged, IFloatingPointIeee754<T>
     {

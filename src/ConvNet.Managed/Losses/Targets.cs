@@ -143,6 +143,33 @@ public readonly ref struct Targets
     internal Targets OfSample(int n, int each)
         => AreClasses ? Of(Classes.Slice(n * each, each)) : Of(Values.Slice(n * each, each));
 
+    /// <summary>Gets the targets of some samples, with their weights.</summary>
+    /// <param name="first">The index of the first sample.</param>
+    /// <param name="count">The number of samples.</param>
+    /// <param name="n">The number of samples of all targets.</param>
+    internal Targets Slice(int first, int count, int n)
+    {
+        ReadOnlySpan<float> weights = SampleWeights.IsEmpty ? [] : SampleWeights.Slice(first, count);
+        if (Outputs is not null)
+            return new(false, [], [], weights, [.. Outputs.Select(of => of.Slice(first, count, n))]);
+        int each = (AreClasses ? Classes.Length : Values.Length) / n;
+        return new(AreClasses, AreClasses ? Classes.Slice(first * each, count * each) : [],
+            AreClasses ? [] : Values.Slice(first * each, count * each), weights);
+    }
+
+    /// <summary>Gets the weight of a sample; 1 if there are no weights.</summary>
+    internal double WeightOf(int sample) => SampleWeights.IsEmpty ? 1 : SampleWeights[sample];
+
+    /// <summary>Gets the sum of the weights of all samples; their number if there are no weights.</summary>
+    /// <param name="n">The number of samples.</param>
+    internal double TotalWeight(int n)
+    {
+        double total = SampleWeights.IsEmpty ? n : 0;
+        foreach (float weight in SampleWeights)
+            total += weight;
+        return total;
+    }
+
     private static string Example(IReadOnlyList<Objective> objectives)
         => string.Join(", ", objectives.Select(objective => $"(\"{objective.Output.Name}\", …)"));
 
@@ -227,6 +254,16 @@ public readonly record struct OutputTargets
     /// <summary>The targets.</summary>
     public Targets Targets
         => (_areClasses ? Targets.Of(_classes.Span) : Targets.Of(_values.Span)).Weighted(_sampleWeights.Span);
+
+    /// <summary>Gets the targets of some samples.</summary>
+    /// <inheritdoc cref="Targets.Slice"/>
+    internal OutputTargets Slice(int first, int count, int n)
+    {
+        int each = (_areClasses ? _classes.Length : _values.Length) / n;
+        ReadOnlyMemory<float> weights = _sampleWeights.IsEmpty ? default : _sampleWeights.Slice(first, count);
+        return _areClasses ? new(Output, _classes.Slice(first * each, count * each), weights)
+            : new(Output, _values.Slice(first * each, count * each), weights);
+    }
 
     /// <summary>Creates targets of class indices for an output.</summary>
     public static implicit operator OutputTargets((string Output, int[] Classes) targets)

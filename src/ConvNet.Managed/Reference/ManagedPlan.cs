@@ -113,11 +113,11 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
     protected override double LossCore(int index, Targets targets)
     {
         using PartTimer timer = _training!.TimeLoss();
-        (Node output, Loss loss, float weight) = Objectives[index];
+        (Node output, Loss loss, _) = Objectives[index];
         Span<T> gradient = _training.LossGradient(output, N);
         T value = loss.Evaluate(new LossFrame<T>(output.Shape, _training.Value(output, N), targets, gradient));
-        if (weight != 1)
-            TensorPrimitives.Multiply(gradient, T.CreateChecked(weight), gradient);
+        if (LossFactor(index) is not 1 and var factor)
+            TensorPrimitives.Multiply(gradient, T.CreateChecked(factor), gradient);
         return double.CreateChecked(value);
     }
 

@@ -38,6 +38,9 @@ internal sealed class DataBinding
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static DataBinding ForEvaluation(IExecutable executable, DataLoader data)
     {
+        if (data.Options.Share != BatchShare.Whole)
+            throw new ArgumentException("An evaluation takes whole batches, but the loader reads the share of "
+                + $"{data.Options.Share}. Use a loader without {nameof(DataLoaderOptions.Share)}.", nameof(data));
         IReadOnlyList<BoundOutput> outputs = Bind(executable, data);
         CheckTargets(executable.Graph, outputs);
         return new(executable.Graph, outputs, data.LargestBatch, outputs.Select(bound => bound.Output).ToHashSet());
@@ -48,6 +51,11 @@ internal sealed class DataBinding
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static DataBinding ForTraining(IExecutable executable, DataLoader data)
     {
+        BatchShare own = (executable as ISharesBatches)?.Share ?? BatchShare.Whole;
+        if (data.Options.Share != own && data.Options.Share != BatchShare.Whole)
+            throw new ArgumentException($"The loader reads the share of {data.Options.Share}, but the network trains "
+                + $"that of {own}. Use the {nameof(DataLoaderOptions.Share)} of the network for the loader.",
+                nameof(data));
         IReadOnlyList<BoundOutput> outputs = Bind(executable, data);
         foreach ((Node output, Loss loss, _) in executable.Spec!.Losses.For(executable.Graph))
         {

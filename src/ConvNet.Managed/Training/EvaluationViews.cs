@@ -10,6 +10,7 @@ internal sealed class EvaluationViews
     private readonly IReadOnlyList<DataLoader> _views;
     private readonly DataBinding[] _bindings;
     private readonly CancellationToken _cancellation;
+    private readonly ISharesBatches? _sharing;
 
     /// <summary>Checks the views.</summary>
     /// <param name="executable">The network.</param>
@@ -23,6 +24,7 @@ internal sealed class EvaluationViews
         if (views.Count == 0)
             throw new ArgumentException("There is no view to evaluate. Pass a loader of the samples.", nameof(views));
         (_executable, _views, _cancellation) = (executable, [.. views], cancellation);
+        _sharing = executable as ISharesBatches;
         _bindings = [.. views.Select(view => DataBinding.ForEvaluation(executable, view))];
         foreach (DataLoader view in views)
             CheckLoader(view);
@@ -37,12 +39,15 @@ internal sealed class EvaluationViews
     /// until the next.</summary>
     public IEnumerable<Batch> Infer()
     {
+        // Several ranks cancel before the same batch.
+        CancellationToken own = _sharing is null ? _cancellation : default;
         IEnumerator<Batch>[] others =
-            [.. _views.Skip(1).Select(view => view.From(LoaderPosition.Start, _cancellation).GetEnumerator())];
+            [.. _views.Skip(1).Select(view => view.From(LoaderPosition.Start, own).GetEnumerator())];
         try
         {
-            foreach (Batch batch in _views[0].From(LoaderPosition.Start, _cancellation))
+            foreach (Batch batch in _views[0].From(LoaderPosition.Start, own))
             {
+                AgreeToGoOn();
                 using (batch)
                 {
                     Infer(batch, _bindings[0]);
@@ -71,7 +76,20 @@ internal sealed class EvaluationViews
     }
 
     private void Infer(Batch batch, DataBinding binding)
-        => _executable.Infer(batch.Inputs, binding.Buffers(batch.Count));
+    {
+        if (_sharing is null)
+            _executable.Infer(batch.Inputs, binding.Buffers(batch.Count));
+        else
+            _sharing.InferTogether(batch.Inputs, binding.Buffers(batch.Count));
+    }
+
+    private void AgreeToGoOn()
+    {
+        double[] cancelled = [_cancellation.IsCancellationRequested ? 1 : 0];
+        _sharing?.Sum(cancelled);
+        if (cancelled[0] > 0)
+            throw new OperationCanceledException("A rank was cancelled.", _cancellation);
+    }
 
     private void Add(IEnumerator<Batch> other, DataBinding binding, Batch first)
     {

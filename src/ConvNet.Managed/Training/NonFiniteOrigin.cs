@@ -92,9 +92,12 @@ public sealed record NonFiniteOrigin(NonFinitePlace Place, Node? Node, string De
                 };
             }
         }
-        return overflowing ?? new(NonFinitePlace.Loss, null,
-            "every parameter and every output that the reference computes from them is finite");
+        return overflowing ?? Unknown;
     }
+
+    /// <summary>The origin if no value is found that is not finite.</summary>
+    internal static NonFiniteOrigin Unknown { get; } = new(NonFinitePlace.Loss, null,
+        "every parameter and every output that the reference computes from them is finite");
 
     /// <summary>
     /// Finds the first parameter or buffer with a non-finite value; null if there is none.

@@ -35,7 +35,9 @@ public static class RunningStatistics
         TrainingState state = executable.SaveState();
         try
         {
-            foreach (Batch batch in data.From(LoaderPosition.Start, cancellation))
+            // Several ranks make all passes together.
+            foreach (Batch batch in data.From(LoaderPosition.Start,
+                executable is ISharesBatches ? default : cancellation))
             {
                 using (batch)
                 {

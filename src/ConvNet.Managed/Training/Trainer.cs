@@ -10,11 +10,17 @@ namespace ConvNet.Training;
 /// The graph may have several inputs and outputs. The data set then names its inputs and targets after them; it has a
 /// target for each output with a loss, and may have targets for other outputs, whose results are only measured. On a
 /// deterministic backend, runs with the same loader and initial parameters give the same results, except for the times.
+/// <para>Several ranks train a network together if each has a trainer with the same options and data, and an executable
+/// that shares batches with the others. All report the same results. A rank that is cancelled or stopped ends the
+/// training of all after the same step.</para>
 /// </remarks>
 public sealed class Trainer
 {
     private readonly IExecutable _executable;
     private readonly TrainerOptions _options;
+
+    // The executable, if it shares batches with other ranks.
+    private readonly ISharesBatches? _sharing;
 
     // The number of batches whose gradients have been added since the last step.
     private int _gradients;
@@ -37,7 +43,7 @@ public sealed class Trainer
         if (options.NeedsGradients && !executable.Spec.KeepGradients)
             throw new ArgumentException("Gradients can only be clipped and accumulated if they are kept. Compile the "
                 + "graph with KeepGradients: true.", nameof(options));
-        (_executable, _options) = (executable, options);
+        (_executable, _options, _sharing) = (executable, options, executable as ISharesBatches);
         Averages = options.Averaging is { } averaging ? new AveragedWeights(executable, averaging) : null;
     }
 
@@ -108,11 +114,13 @@ public sealed class Trainer
         Each(callback => callback.OnStart(this));
         try
         {
+            ReadOwnOutputs(true);
             TrainingResult result = Run(train, test, binding, cancellation);
             Each(callback => callback.OnEnd(this, result));
             return result;
         }
-        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        // Another rank may have been cancelled.
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested || _sharing is not null)
         {
             Each(callback => callback.OnInterrupted(this));
             throw;
@@ -122,6 +130,30 @@ public sealed class Trainer
             Each(callback => callback.OnException(this, error));
             throw;
         }
+        finally
+        {
+            ReadOwnOutputs(false);
+        }
+    }
+
+    // Each rank counts the correct predictions of its share.
+    private void ReadOwnOutputs(bool only)
+    {
+        if (_sharing is not null)
+            _sharing.ReadsOwnOutputs = only;
+    }
+
+    // Stops if any rank stops, and is cancelled if any is.
+    private void Agree(CancellationToken cancellation)
+    {
+        if (_sharing is null)
+            return;
+        double[] votes = [StopReason is null ? 0 : 1, cancellation.IsCancellationRequested ? 1 : 0];
+        _sharing.Sum(votes);
+        if (votes[0] > 0)
+            StopReason = _sharing.Exchange(StopReason ?? "").First(reason => reason.Length > 0);
+        if (votes[1] > 0)
+            throw new OperationCanceledException("A rank was cancelled.");
     }
 
     private TrainingResult Run(DataLoader train, DataLoader? test, DataBinding binding,
@@ -160,6 +192,7 @@ public sealed class Trainer
             epochs.Add(report);
             _options.OnEpoch?.Invoke(report);
             Each(callback => callback.OnEpoch(this, report));
+            Agree(cancellation);
         }
     }
 
@@ -200,9 +233,9 @@ public sealed class Trainer
         TimeSpan waited = TimeSpan.Zero;
         TrainingProgress done = Progress;
         long start = Stopwatch.GetTimestamp();
-        // A step of several batches is completed before the training is cancelled.
-        bool accumulates = _options.AccumulateBatches > 1;
-        foreach (Batch batch in train.From(Progress.Position, accumulates ? default : cancellation))
+        // A step of several batches, or of several ranks, is completed before the training is cancelled.
+        bool completes = _options.AccumulateBatches > 1 || _sharing is not null;
+        foreach (Batch batch in train.From(Progress.Position, completes ? default : cancellation))
         {
             using (batch)
             {
@@ -240,9 +273,10 @@ public sealed class Trainer
                     CheckFinite(batch, learningRate, step + 1);
                 _options.OnStep?.Invoke(report);
                 Each(callback => callback.OnStep(this, report));
+                Agree(cancellation);
                 if (StopReason is not null)
                     break;
-                if (accumulates)
+                if (completes)
                     cancellation.ThrowIfCancellationRequested();
             }
         }
@@ -258,6 +292,7 @@ public sealed class Trainer
     private TrainingProgress After(TrainingProgress before, Batch batch, double loss, DataBinding binding)
     {
         var outputs = new OutputProgress[binding.Outputs.Count];
+        double[] counts = CountCorrect(batch, binding);
         for (int i = 0; i < outputs.Length; i++)
         {
             BoundOutput bound = binding.Outputs[i];
@@ -265,14 +300,11 @@ public sealed class Trainer
             double lossSum = own.LossSum;
             if (bound.HasLoss)
                 lossSum += _executable.ReadLoss(bound.Output.Name) * batch.Count;
-            ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
-            (int count, int correct) = new Predictions(bound, binding.Values(bound.OutputIndex, batch.Count))
-                .CountCorrect(labels);
             outputs[i] = own with
             {
                 LossSum = lossSum,
-                Predictions = own.Predictions + count,
-                Correct = own.Correct + correct,
+                Predictions = own.Predictions + (long)counts[2 * i],
+                Correct = own.Correct + (long)counts[2 * i + 1],
             };
         }
         return before with
@@ -282,6 +314,33 @@ public sealed class Trainer
             LossSum = before.LossSum + loss * batch.Count,
             Outputs = outputs,
         };
+    }
+
+    // The numbers of predictions and of correct ones for each output, over all ranks.
+    private double[] CountCorrect(Batch batch, DataBinding binding)
+    {
+        var counts = new double[2 * binding.Outputs.Count];
+        (int first, int samples) = _sharing?.Share.Of(batch.Count) ?? (0, batch.Count);
+        for (int i = 0; i < binding.Outputs.Count; i++)
+        {
+            BoundOutput bound = binding.Outputs[i];
+            Span<float> values = binding.Values(bound.OutputIndex, batch.Count);
+            ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
+            (int value, int label) = (values.Length / batch.Count, labels.Length / batch.Count);
+            (int count, int correct) = new Predictions(bound, values.Slice(first * value, samples * value))
+                .CountCorrect(labels.Slice(first * label, samples * label));
+            (counts[2 * i], counts[2 * i + 1]) = (count, correct);
+        }
+        _sharing?.Sum(counts);
+        return counts;
+    }
+
+    // The inputs of a batch that this rank has read.
+    private BatchValues OwnInputs(Batch batch)
+    {
+        (int first, int samples) = _sharing?.Share.Of(batch.Count) ?? (0, batch.Count);
+        IReadOnlyList<Node> inputs = _executable.Graph.Inputs;
+        return batch.Inputs.InOrderOf(inputs, "input").Slice(first, samples, inputs);
     }
 
     private string? NameOf(BoundOutput bound) => _executable.Graph.Outputs.Count == 1 ? null : bound.Output.Name;
@@ -326,7 +385,7 @@ public sealed class Trainer
         return double.IsFinite(loss) || !_options.StopAtNonFiniteLoss
             ? loss
             : throw new NonFiniteLossException(loss, step + 1, learningRate,
-                NonFiniteOrigin.Find(_executable, batch.Inputs, _executable.SaveState().Pass));
+                OriginOf(batch, _executable.SaveState().Pass));
     }
 
     // Adds the gradient of a batch to those of the batches before it, and makes a step with their mean.
@@ -358,10 +417,28 @@ public sealed class Trainer
     {
         if (NonFiniteOrigin.InParameters(_executable) is { } origin)
             throw new NonFiniteLossException(step, learningRate, origin);
-        float[][] outputs = [.. _executable.Graph.Outputs.Select(node => new float[batch.Count * node.Shape.Length])];
-        _executable.Infer(batch.Inputs, BatchBuffers.InOrder(outputs));
-        if (outputs.Any(values => values.Any(value => !float.IsFinite(value))))
-            throw new NonFiniteLossException(step, learningRate,
-                NonFiniteOrigin.Find(_executable, batch.Inputs, pass: null));
+        int samples = _sharing?.Share.Of(batch.Count).Count ?? batch.Count;
+        float[][] outputs = [.. _executable.Graph.Outputs.Select(node => new float[samples * node.Shape.Length])];
+        if (samples > 0)
+            _executable.Infer(OwnInputs(batch), BatchBuffers.InOrder(outputs));
+        double[] bad = [outputs.Any(values => values.Any(value => !float.IsFinite(value))) ? 1 : 0];
+        _sharing?.Sum(bad);
+        if (bad[0] > 0)
+            throw new NonFiniteLossException(step, learningRate, OriginOf(batch, pass: null));
+    }
+
+    // With several ranks, the origin that the first rank has found which has one.
+    private NonFiniteOrigin OriginOf(Batch batch, long? pass)
+    {
+        if (_sharing is null)
+            return NonFiniteOrigin.Find(_executable, batch.Inputs, pass);
+        NonFiniteOrigin own = _sharing.Share.Of(batch.Count).Count == 0 ? NonFiniteOrigin.Unknown
+            : NonFiniteOrigin.Find(_executable, OwnInputs(batch), pass);
+        IReadOnlyList<string> found
+            = _sharing.Exchange(own.Place == NonFinitePlace.Loss ? "" : own.Description);
+        int rank = found.ToList().FindIndex(text => text.Length > 0);
+        // All ranks have the same parameters.
+        return rank < 0 || found.All(text => text == found[0]) ? own
+            : own with { Description = $"on rank {rank}, {found[rank]}" };
     }
 }

@@ -49,12 +49,12 @@ internal sealed unsafe class LossStep
     /// <summary>Returns the gradient of the output for n samples.</summary>
     public Span<float> Gradient(int n) => new(_gradient.Pointer, n * Shape.Length);
 
-    /// <summary>Returns the mean loss without its weight. Writes the gradient of the weighted loss.</summary>
-    public double Evaluate(in Run run, Targets targets)
+    /// <summary>Returns the mean loss without its weight. Writes its gradient multiplied by a factor.</summary>
+    public double Evaluate(in Run run, Targets targets, float factor)
     {
         double value = Unweighted(run, targets);
-        if (_objective.Weight != 1)
-            TensorPrimitives.Multiply(Gradient(run.N), _objective.Weight, Gradient(run.N));
+        if (factor != 1)
+            TensorPrimitives.Multiply(Gradient(run.N), factor, Gradient(run.N));
         return value;
     }
 

@@ -40,9 +40,9 @@ public sealed class TrainTests
         Assert.Multiple(() =>
         {
             Assert.That(CommandLine.NamesOf(json),
-                Is.EqualTo("model, data, skippedImages, backend, candidates, selfTest, precision, threads, seed, "
-                + "augment, mixing, sampler, parameters, frozen, epochs, learningRate, learningRateTest, "
-                + "bestEpoch, stopped, recipe, "
+                Is.EqualTo("model, data, skippedImages, backend, candidates, selfTest, precision, threads, ranks, "
+                + "allReduce, seed, augment, mixing, sampler, parameters, frozen, epochs, learningRate, "
+                + "learningRateTest, bestEpoch, stopped, recipe, "
                 + "validationAccuracy, testAccuracy, averagedTestAccuracy, viewedTestAccuracy, "
                 + "averagedViewedTestAccuracy, metrics, notFinite"));
             Assert.That(json.GetProperty("model").GetString(), Is.EqualTo(_data.Model));

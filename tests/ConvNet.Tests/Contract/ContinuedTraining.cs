@@ -48,7 +48,8 @@ internal static class ContinuedTraining
         (string name, string begin, string end) = (words[0], words[1], words[4]);
         int from = int.Parse(words[2], CultureInfo.InvariantCulture), to = int.Parse(words[3],
             CultureInfo.InvariantCulture);
-        using IBackend backend = Backends.All.Single(each => each.Name == name).Open(threads: 1);
+        using IBackend backend = Backends.All.Concat(Backends.Shared).Single(each => each.Name == name)
+            .Open(threads: 1);
         using IExecutable net = Compile(backend);
         net.LoadState(TrainingState.Read(begin));
         Run(net, from, to);

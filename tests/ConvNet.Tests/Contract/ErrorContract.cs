@@ -4,6 +4,7 @@ namespace ConvNet.Tests.Contract;
 
 /// <summary>What every backend refuses, and that its messages name the values and the way out.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(typeof(Backends), nameof(Backends.Shared))]
 public sealed class ErrorContract(BackendCase backend)
 {
     private const int Batch = 4, Pixels = 2 * 6 * 5;

@@ -7,6 +7,7 @@ namespace ConvNet.Tests.Contract;
 
 /// <summary>Frozen parameters have no gradient and stay; all others train as they would without them.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(typeof(Backends), nameof(Backends.Shared))]
 public sealed class FrozenContract(BackendCase backend)
 {
     private IBackend _backend = null!;

@@ -5,6 +5,7 @@ namespace ConvNet.Tests.Contract;
 
 /// <summary>Graphs of several inputs and outputs, with losses of their own, on every backend.</summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(typeof(Backends), nameof(Backends.Shared))]
 public sealed class InputsAndOutputsContract(BackendCase backend)
 {
     private const int Batch = 4;

@@ -6,6 +6,7 @@ namespace ConvNet.Tests.Contract;
 /// The order of calls: what would give the gradient of no function is refused, and what disturbs nothing is allowed.
 /// </summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(typeof(Backends), nameof(Backends.Shared))]
 public sealed class OrderContract(BackendCase backend)
 {
     private const int Batch = 4;

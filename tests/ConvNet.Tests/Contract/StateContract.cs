@@ -8,6 +8,7 @@ namespace ConvNet.Tests.Contract;
 /// A training that is saved and loaded goes on as if nothing had been; gradients are written, scaled and clipped.
 /// </summary>
 [TestFixtureSource(typeof(Backends), nameof(Backends.All))]
+[TestFixtureSource(typeof(Backends), nameof(Backends.Shared))]
 public sealed class StateContract(BackendCase backend)
 {
     private static readonly IEnumerable<OptimizerCase> Cases = OptimizerCases.All;

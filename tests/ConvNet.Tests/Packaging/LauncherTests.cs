@@ -122,8 +122,8 @@ public sealed class LauncherTests
     {
         CommandResult result = Repository.Run(Repository.Root, Repository.Path("eng", "setup"), ["torhc"]);
         Assert.That(result.Output.Trim(),
-            Is.EqualTo("setup: unknown task: torhc; use build, torch, fashion-mnist, peers, browser, onnx, format, "
-                + "pkg-config, aarch64, clang or windows"));
+            Is.EqualTo("setup: unknown task: torhc; use build, torch, fashion-mnist, peers, browser, onnx, mpi, "
+                + "format, pkg-config, aarch64, clang or windows"));
         Assert.That(result.ExitCode, Is.EqualTo(2));
     }
 

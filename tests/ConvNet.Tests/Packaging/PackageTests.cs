@@ -14,7 +14,7 @@ public sealed class PackageTests
 {
     private static readonly string[] Packages =
     [
-        "ConvNet.Data", "ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Native", "ConvNet.Onnx",
+        "ConvNet.Data", "ConvNet.GradientCheck", "ConvNet.Managed", "ConvNet.Mpi", "ConvNet.Native", "ConvNet.Onnx",
         "ConvNet.TorchSharp",
     ];
 

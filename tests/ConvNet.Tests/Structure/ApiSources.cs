@@ -29,7 +29,8 @@ internal sealed class ApiSources
 
     /// <summary>The projects, each after those that it references.</summary>
     public static IReadOnlyList<string> Packages
-        => ["ConvNet.Managed", "ConvNet.Data", "ConvNet.Native", "ConvNet.TorchSharp", "ConvNet.GradientCheck"];
+        => ["ConvNet.Managed", "ConvNet.Data", "ConvNet.Native", "ConvNet.TorchSharp", "ConvNet.GradientCheck",
+            "ConvNet.Mpi"];
 
     /// <summary>Reads the sources of the packages.</summary>
     public static ApiSources OfPackages()

@@ -5,6 +5,7 @@ using ConvNet.Data;
 using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
 using ConvNet.Measurement;
+using ConvNet.Mpi;
 using ConvNet.Reports;
 using ConvNet.Serve;
 using NUnit.Framework;
@@ -21,7 +22,8 @@ public sealed class RoomTests
         Project(typeof(Canary), "ConvNet.GradientCheck.Research"), Project(typeof(NativeBackend), "ConvNet.Native"),
         Project(typeof(TorchSharpBackend), "ConvNet.TorchSharp"), Project(typeof(BackendRegistry), "ConvNet.Backends"),
         Project(typeof(BenchPass), "ConvNet.Measurement"), Project(typeof(Page), "ConvNet.Reports"),
-        Project(typeof(LivePage), "ConvNet.Serve"), Project(typeof(App), "ConvNet.Cli"),
+        Project(typeof(LivePage), "ConvNet.Serve"), Project(typeof(DataParallelBackend), "ConvNet.Mpi"),
+        Project(typeof(App), "ConvNet.Cli"),
     ];
 
     [TestCaseSource(nameof(Projects))]

@@ -1,0 +1,96 @@
+namespace ConvNet.Mpi;
+
+/// <content>Inference, and the outputs of whole batches.</content>
+internal sealed partial class DataParallel
+{
+    // The executable of this rank takes as many samples as its largest share.
+    public void Infer(BatchValues input, BatchBuffers output)
+    {
+        input = input.InOrderOf(Graph.Inputs, "input");
+        output = output.InOrderOf(Graph.Outputs, "output");
+        int n = Executable.CountSamples(input, Graph, BatchSize);
+        Executable.CheckOutputLengths(output, n, Graph);
+        for (int first = 0; first < n; first += _inner.BatchSize)
+        {
+            int count = Math.Min(_inner.BatchSize, n - first);
+            _inner.Infer(input.Slice(first, count, Graph.Inputs), output.Slice(first, count, Graph.Outputs));
+        }
+    }
+
+    public void InferTogether(BatchValues input, BatchBuffers output)
+    {
+        input = input.InOrderOf(Graph.Inputs, "input");
+        output = output.InOrderOf(Graph.Outputs, "output");
+        int n = Executable.CountSamples(input, Graph, BatchSize);
+        Executable.CheckOutputLengths(output, n, Graph);
+        (int first, int count) = Share.Of(n);
+        float[][] own = MemoryFor(output, Graph.Outputs, count);
+        if (count > 0)
+            _inner.Infer(input.Slice(first, count, Graph.Inputs), BatchBuffers.InOrder(own));
+        Gather(own, output, Graph.Outputs, n);
+    }
+
+    public void InferLosses(BatchValues input, Targets targets, Span<double> losses)
+    {
+        input = input.InOrderOf(Graph.Inputs, "input");
+        int n = Executable.CountSamples(input, Graph, BatchSize);
+        targets.CheckFor(_objectives, n);
+        if (losses.Length != n)
+            throw new ArgumentException($"{losses.Length} values were passed, but a batch of {n} samples has {n}.",
+                nameof(losses));
+        float[][] outputs = [.. Graph.Outputs.Select(output => new float[n * output.Shape.Length])];
+        Infer(input, BatchBuffers.InOrder(outputs));
+        losses.Clear();
+        var own = new double[n];
+        foreach ((Node output, Loss loss, float weight) in _objectives)
+        {
+            loss.EvaluateSamples(output.Shape, outputs[NamedTensors.IndexOf(output.Name, Graph.Outputs, "output")],
+                targets.For(output), own);
+            for (int sample = 0; sample < n; sample++)
+                losses[sample] += weight * own[sample];
+        }
+    }
+
+    // A rank without samples has made a pass over one that does not count.
+    private float[][] MemoryForPass(BatchBuffers wanted, IReadOnlyList<Node> nodes)
+        => MemoryFor(wanted, nodes, Math.Max(1, Own.Count));
+
+    private static float[][] MemoryFor(BatchBuffers wanted, IReadOnlyList<Node> nodes, int samples)
+    {
+        var memory = new float[nodes.Count][];
+        for (int i = 0; i < memory.Length; i++)
+            memory[i] = new float[wanted[i].IsEmpty ? 0 : samples * nodes[i].Shape.Length];
+        return memory;
+    }
+
+    // Writes what this rank has computed.
+    private void CopyOwn(float[][] own, BatchBuffers all, IReadOnlyList<Node> nodes)
+    {
+        (int first, int count) = Own;
+        for (int i = 0; i < own.Length; i++)
+        {
+            int length = own[i].Length == 0 ? 0 : nodes[i].Shape.Length;
+            own[i].AsSpan(0, count * length).CopyTo(all[i].Slice(first * length, count * length));
+        }
+    }
+
+    // Writes what all ranks have computed. Each sends as many values as the one with most samples.
+    private void Gather(float[][] own, BatchBuffers all, IReadOnlyList<Node> nodes, int n)
+    {
+        int most = Share.Largest(n);
+        for (int i = 0; i < own.Length; i++)
+        {
+            if (all[i].IsEmpty)
+                continue;
+            int length = nodes[i].Shape.Length;
+            float[] sent = new float[most * length], received = new float[sent.Length * Share.Ranks];
+            own[i].AsSpan(0, Share.Of(n).Count * length).CopyTo(sent);
+            _communicator.Gather<float>(sent, received);
+            for (int rank = 0; rank < Share.Ranks; rank++)
+            {
+                (int first, int count) = new BatchShare(rank, Share.Ranks).Of(n);
+                received.AsSpan(rank * sent.Length, count * length).CopyTo(all[i][(first * length)..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace ConvNet.Mpi;
+
+/// <summary>Options of a <see cref="DataParallelBackend"/>.</summary>
+public sealed record DataParallelOptions
+{
+    private readonly int _firstBucketBytes = 1 << 20;
+
+    /// <summary>Whether gradients are added in the order of the ranks, so that every run with the same number of ranks
+    /// gives the same bits. Otherwise the order is that of the fastest algorithm of MPI.</summary>
+    public bool Deterministic { get; init; }
+
+    /// <summary>The maximum size in bytes of the first bucket of gradients, unless the
+    /// <see cref="TrainingSpec.FirstGradientBucketBytes"/> say otherwise. It is smaller than the others, so that the
+    /// ranks begin to add gradients soon after the backward pass has begun. The default is 1 MiB, as in
+    /// PyTorch.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    public int FirstBucketBytes
+    {
+        get => _firstBucketBytes;
+        init => _firstBucketBytes = value >= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value),
+            $"The size of the first bucket is {value} bytes; it must be at least 1.");
+    }
+}
