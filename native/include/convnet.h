@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* A program works with a library of the same major version and at least its minor version. */
-enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 1 };
+enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 2 };
 enum { CN_VERSION = CN_VERSION_MAJOR << 16 | CN_VERSION_MINOR };
 
 /* CN_VERSION of the library. */

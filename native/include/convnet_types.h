@@ -130,6 +130,8 @@ typedef struct cn_tensor {
  * CN_HARD_SIGMOID, and CN_SOFTPLUS with a = 1; within 3 ulp for CN_HARD_SWISH and, where x > -87
  * and e^x is normal, CN_SILU; there within 5 ulp for CN_MISH; and within 2 ulp of x for CN_GELU.
  * CN_CELU and other values of a of CN_SOFTPLUS have the error of a rounded argument in addition.
+ * CN_EXP, CN_SQRT and CN_RECIPROCAL are within 1 ulp, CN_LOG within 2; CN_POW is within 2 ulp and
+ * 3 more for each unit of a log |x|.
  */
 typedef enum cn_activation_kind {
   /* The slope is a function of y. */
@@ -153,15 +155,22 @@ typedef enum cn_activation_kind {
   CN_HARD_SWISH = 15, /* f(x) = x min(max(x + 3, 0), 6) / 6; slope x <= -3 ? 0 : x >= 3 ? 1 : x / 3
                          + 1 / 2 */
   CN_SOFTPLUS = 16,   /* f(x) = log(1 + e^z) / a where z = a x is at most b, else x */
+  CN_EXP = 17,        /* f(x) = e^x */
+  CN_LOG = 18,        /* f(x) = log x; NaN below 0 */
+  CN_SQRT = 19,       /* f(x) = sqrt x; NaN below 0 */
+  CN_RECIPROCAL = 20, /* f(x) = 1 / x */
+  CN_POW = 21,        /* f(x) = x < 0 ? b |x|^a : x^a, where b = 0 stands for NaN */
+  CN_THRESHOLD = 22,  /* f(x) = x <= a ? b : x; slope x <= a ? 0 : 1 */
 } cn_activation_kind;
 
-enum { CN_ACTIVATIONS = 17 };
+enum { CN_ACTIVATIONS = 23 };
 
 typedef struct cn_activation {
   int32_t kind; /* cn_activation_kind */
   float slope;  /* CN_LEAKY_RELU: finite and at least 0; 0 for all other kinds */
   float a, b;   /* CN_CLIP: finite, a < b; CN_ELU: a finite and at least 0; CN_CELU: a finite and
-                   above 0; CN_SOFTPLUS: a finite and above 0, b finite and at least 0; others: 0 */
+                   above 0; CN_SOFTPLUS: a finite and above 0, b finite and at least 0; CN_POW: a
+                   finite, b -1, 0 or 1; CN_THRESHOLD: finite; others: 0 */
 } cn_activation;
 
 /* ---- Pooling -------------------------------------------------------------------------------- */

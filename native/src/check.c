@@ -152,6 +152,10 @@ static bool are_parameters(const cn_activation *f) {
     return alone && is_at_least(f->a, FLT_TRUE_MIN) && f->b == 0.0f;
   case CN_SOFTPLUS:
     return alone && is_at_least(f->a, FLT_TRUE_MIN) && is_at_least(f->b, 0.0f);
+  case CN_POW:
+    return alone && isfinite(f->a) && (f->b == -1.0f || f->b == 0.0f || f->b == 1.0f);
+  case CN_THRESHOLD:
+    return alone && isfinite(f->a) && isfinite(f->b);
   default:
     return alone && f->a == 0.0f && f->b == 0.0f;
   }

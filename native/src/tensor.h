@@ -45,6 +45,12 @@ static inline bool keeps_zero(const cn_activation *f) {
   case CN_SIGMOID:
   case CN_HARD_SIGMOID:
   case CN_SOFTPLUS:
+  case CN_EXP:
+  case CN_LOG:
+  case CN_SQRT:
+  case CN_RECIPROCAL:
+  case CN_POW:
+  case CN_THRESHOLD:
     return false;
   default:
     return true;

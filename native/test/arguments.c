@@ -102,6 +102,11 @@ void activation_rows(const function *f, cn_activation *activation) {
                                  {.kind = CN_CELU, .a = INFINITY},
                                  {.kind = CN_SOFTPLUS, .a = 0.0f, .b = 20.0f},
                                  {.kind = CN_SOFTPLUS, .a = 1.0f, .b = -1.0f},
+                                 {.kind = CN_EXP, .a = 1.0f},
+                                 {.kind = CN_POW, .a = INFINITY},
+                                 {.kind = CN_POW, .a = 2.0f, .b = 0.5f},
+                                 {.kind = CN_THRESHOLD, .a = NAN},
+                                 {.kind = CN_THRESHOLD, .b = INFINITY},
                                  {.kind = CN_LEAKY_RELU, .slope = -0.1f},
                                  {.kind = CN_LEAKY_RELU, .slope = INFINITY},
                                  {.kind = CN_LEAKY_RELU, .slope = NAN}};
@@ -114,6 +119,12 @@ void fused_rows(const function *f, cn_activation *activation) {
   const cn_activation wrong[] = {{.kind = CN_SIGMOID},
                                  {.kind = CN_HARD_SIGMOID},
                                  {.kind = CN_SOFTPLUS, .a = 1.0f, .b = 20.0f},
+                                 {.kind = CN_EXP},
+                                 {.kind = CN_LOG},
+                                 {.kind = CN_SQRT},
+                                 {.kind = CN_RECIPROCAL},
+                                 {.kind = CN_POW, .a = 2.0f, .b = 1.0f},
+                                 {.kind = CN_THRESHOLD, .a = 1.0f},
                                  {.kind = CN_CLIP, .a = 1.0f, .b = 2.0f},
                                  {.kind = CN_CLIP, .a = -2.0f, .b = -1.0f}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

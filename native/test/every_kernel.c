@@ -89,7 +89,7 @@ static void activation_backward(run *r) { activations(r, false); }
 static void add(run *r) {
   const cn_tensor *layouts[] = {&plain, &blocked, &flat};
   for (int32_t kind = CN_IDENTITY; kind < CN_ACTIVATIONS; kind++) {
-    if (kind == CN_SIGMOID || kind == CN_HARD_SIGMOID || kind == CN_SOFTPLUS)
+    if (kind == CN_SIGMOID || kind == CN_HARD_SIGMOID || kind >= CN_SOFTPLUS)
       continue; /* not 0 at 0 */
     const cn_tensor *t = layouts[kind % 3];
     const cn_elementwise op = {

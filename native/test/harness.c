@@ -244,6 +244,8 @@ cn_activation valid_activation(int32_t kind) {
   if (kind == CN_CLIP) f.b = 2.0f;
   if (kind == CN_ELU || kind == CN_CELU || kind == CN_SOFTPLUS) f.a = 0.75f;
   if (kind == CN_SOFTPLUS) f.b = 4.0f;
+  if (kind == CN_POW) f.a = 1.5f;
+  if (kind == CN_THRESHOLD) f.a = 0.25f, f.b = -1.0f;
   return f;
 }
 

@@ -173,6 +173,23 @@ static double scaled_softplus_of(double x) {
 }
 static double scaled_softplus_slope_of(double x) { return 0.75 * x > 4 ? 1 : sigmoid_of(0.75 * x); }
 
+static double root_of(double x) { return sqrt(x); }
+static double root_slope_of(double x) { return 0.5 / sqrt(x); }
+static double reciprocal_of(double x) { return 1 / x; }
+static double reciprocal_slope_of(double x) { return (float)(-1 / (x * x)); }
+static double log_slope_of(double x) { return x < 0 ? NAN : 1 / x; }
+static double cube_of(double x) { return x * x * x; }
+static double cube_slope_of(double x) { return 3 * x * x; }
+static double power_of(double x) { return x < 0 ? NAN : pow(x, 1.5); }
+static double power_slope_of(double x) { return x < 0 ? NAN : 1.5 * pow(x, 0.5); }
+static double inverse_square_of(double x) { return 1 / (x * x); }
+/* -0 counts as 0. */
+static double inverse_square_slope_of(double x) {
+  return x == 0 ? -INFINITY : (float)(-2 / (x * x * x));
+}
+static double threshold_of(double x) { return x <= 0.25 ? -1 : x; }
+static double threshold_slope_of(double x) { return x <= 0.25 ? 0 : 1; }
+
 static const activation_case activation_cases[] = {
     {{.kind = CN_IDENTITY}, identity_of, identity_slope_of, true, 0},
     {{.kind = CN_RELU}, relu_of, relu_slope_of, true, 0},
@@ -195,6 +212,14 @@ static const activation_case activation_cases[] = {
      scaled_softplus_slope_of,
      false,
      6},
+    {{.kind = CN_EXP}, exp, exp, false, 2},
+    {{.kind = CN_LOG}, log, log_slope_of, false, 3},
+    {{.kind = CN_SQRT}, root_of, root_slope_of, false, 2},
+    {{.kind = CN_RECIPROCAL}, reciprocal_of, reciprocal_slope_of, false, 2},
+    {{.kind = CN_POW, .a = 3, .b = -1}, cube_of, cube_slope_of, false, 40},
+    {{.kind = CN_POW, .a = -2, .b = 1}, inverse_square_of, inverse_square_slope_of, false, 40},
+    {{.kind = CN_POW, .a = 1.5f}, power_of, power_slope_of, false, 20},
+    {{.kind = CN_THRESHOLD, .a = 0.25f, .b = -1}, threshold_of, threshold_slope_of, false, 0},
 };
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
@@ -202,7 +227,8 @@ enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] }
 /* Non-finite values must correspond, with equal infinities. */
 static bool is_near(double expected, double got, double scale, double ulps) {
   if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got);
-  if (isinf(expected) || isinf(got)) return expected == got;
+  /* What float32 cannot hold is infinite. */
+  if (isinf((float)expected) || isinf(got)) return (float)expected == (float)got;
   const double size = isfinite(scale) ? fmax(fabs(expected), fabs(scale)) : fabs(expected);
   return fabs(got - expected) <= ulps * (size / (1 << 24) + 0x1p-149);
 }
@@ -237,8 +263,10 @@ static void check_activation(const cn_context *context, const activation_case *c
      * If the derivative rounds to 0 in float32, an infinite dy gives NaN or infinity; either is
      * accepted.
      */
-    const bool vanishes = isinf(dy_plain[i]) && fabs(x_plain[i]) > 2.5 && c->ulps > 1;
-    const bool gates = c->from_y && (c->ulps <= 1 || c->activation.kind == CN_HARD_SIGMOID);
+    const bool vanishes = isinf(dy_plain[i]) && ((fabs(x_plain[i]) > 2.5 && c->ulps > 1) ||
+                                                 (slope != 0 && (float)slope == 0));
+    const bool gates = (c->from_y && (c->ulps <= 1 || c->activation.kind == CN_HARD_SIGMOID)) ||
+                       c->activation.kind == CN_THRESHOLD;
     const double dx = slope == 0 && gates ? 0 : slope * dy_plain[i];
     CHECK(is_near(f, y_plain[i], x_plain[i], c->ulps), "activation %d of %g is %g, not %g",
           (int)c->activation.kind, (double)x_plain[i], (double)y_plain[i], f);
@@ -317,7 +345,11 @@ static void activations_are_as_accurate_as_stated(const cn_context *context) {
                {{.kind = CN_SOFTPLUS, .a = 1.0f, .b = 20.0f}, softplus_of, 2, -INFINITY},
                {{.kind = CN_SILU}, silu_of, 3, -87.0f},
                {{.kind = CN_MISH}, mish_of, 4, -87.0f},
-               {{.kind = CN_HARD_SWISH}, hard_swish_of, 3, -INFINITY}};
+               {{.kind = CN_HARD_SWISH}, hard_swish_of, 3, -INFINITY},
+               {{.kind = CN_EXP}, exp, 1, -INFINITY},
+               {{.kind = CN_SQRT}, root_of, 1, 0},
+               {{.kind = CN_RECIPROCAL}, reciprocal_of, 1, 1e-38f},
+               {{.kind = CN_LOG}, log, 2, 1e-45f}};
   const cn_tensor t = {DENSE, 1, 1, 0, CN_PLAIN, CN_FLOAT32, 0};
   float *y = new_floats(DENSE);
   for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {

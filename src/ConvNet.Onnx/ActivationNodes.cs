@@ -33,6 +33,31 @@ internal static class ActivationNodes
                 onnx.AddPart(node, "softplus", "Softplus", x))]);
     }
 
+    /// <summary>Adds y = x^p.</summary>
+    public static void AddPow(OnnxGraph onnx, Node node, float exponent)
+    {
+        string[] x = OnnxGraph.Value(node.Inputs[0]);
+        if (exponent == 0.5f)
+            onnx.Add(node, "Sqrt", x);
+        else if (exponent == -1)
+            onnx.Add(node, "Reciprocal", x);
+        else
+            onnx.Add(node, "Pow", [.. x, onnx.Constant(node, "exponent", exponent)]);
+    }
+
+    /// <summary>Adds y = x where x &gt; t, else v.</summary>
+    public static void AddThreshold(OnnxGraph onnx, Node node, float limit, float value)
+    {
+        string x = node.Inputs[0].Name;
+        if (value == 0)
+        {
+            onnx.Add(node, "ThresholdedRelu", [x], OnnxAttribute.Of("alpha", limit));
+            return;
+        }
+        string above = onnx.AddPart(node, "above", "Greater", x, onnx.Constant(node, "threshold", limit));
+        onnx.AddResult(node, "Where", [above, x, onnx.Constant(node, "value", value)], formOf: 1);
+    }
+
     // √(2/π)·(x + 0.044715·x³)
     private static string Cubic(OnnxGraph onnx, Node node, string x)
     {

@@ -57,6 +57,20 @@ internal static class LayerNodes
             case RandomDrop drop:
                 DropoutNodes.Add(onnx, node, drop);
                 break;
+            case Exp:
+                onnx.Add(node, "Exp", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Log:
+                onnx.Add(node, "Log", OnnxGraph.Value(node.Inputs[0]));
+                break;
+            case Pow pow:
+                ActivationNodes.AddPow(onnx, node, pow.Exponent);
+                onnx.Note(pow.Kind);
+                break;
+            case Threshold threshold:
+                ActivationNodes.AddThreshold(onnx, node, threshold.Limit, threshold.Constant);
+                onnx.Note(threshold.Kind);
+                break;
             case Elu elu:
                 onnx.Add(node, "Elu", OnnxGraph.Value(node.Inputs[0]), OnnxAttribute.Of("alpha", elu.Alpha));
                 break;

@@ -9,7 +9,8 @@ namespace ConvNet.Tests;
 internal static partial class Program
 {
     public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
-        SweepKills = "kills", Forget = "forget", SweepReaders = "readers";
+        SweepKills = "kills", Forget = "forget", SweepReaders = "readers",
+        SweepExchange = "roundtrips";
 
     public static int Main(string[] words)
     {
@@ -25,6 +26,8 @@ internal static partial class Program
                 return ModelSweep.Run(rest) ? 0 : 1;
             case [SweepKills, .. var rest]:
                 return KillSweep.Run(rest) ? 0 : 1;
+            case [SweepExchange, .. var rest]:
+                return ExchangeSweep.Run(rest) ? 0 : 1;
             case [SweepReaders, .. var rest]:
                 return HostileSweep.Run(rest) ? 0 : 1;
             case [Forget, var backend]:
@@ -32,7 +35,7 @@ internal static partial class Program
                 break;
             default:
                 throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels}, "
-                    + $"{SweepKills}, {SweepReaders} and {Forget}.", nameof(words));
+                    + $"{SweepKills}, {SweepReaders}, {SweepExchange} and {Forget}.", nameof(words));
         }
         return 0;
     }

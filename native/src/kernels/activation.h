@@ -28,7 +28,13 @@
   EACH_FUSED_ACTIVATION(F)                                                                         \
   F(CN_SIGMOID, sigmoid)                                                                           \
   F(CN_HARD_SIGMOID, hard_sigmoid)                                                                 \
-  F(CN_SOFTPLUS, softplus)
+  F(CN_SOFTPLUS, softplus)                                                                         \
+  F(CN_EXP, exp)                                                                                   \
+  F(CN_LOG, log)                                                                                   \
+  F(CN_SQRT, sqrt)                                                                                 \
+  F(CN_RECIPROCAL, reciprocal)                                                                     \
+  F(CN_POW, pow)                                                                                   \
+  F(CN_THRESHOLD, threshold)
 
 /* lambda and lambda alpha of CN_SELU. */
 #define SELU_SCALE 1.05070099f
@@ -161,6 +167,18 @@ ALWAYS_INLINE vec activate_as(int32_t kind, const vec *p, vec x) {
     const vec z = vec_mul(p[1], x);
     return vec_select(vec_not_le(z, p[2]), x, vec_div(vec_softplus(z), p[1]));
   }
+  case CN_EXP:
+    return vec_exp(x);
+  case CN_LOG:
+    return vec_log(x);
+  case CN_SQRT:
+    return vec_sqrt(x);
+  case CN_RECIPROCAL:
+    return vec_div(vec_set1(1.0f), x);
+  case CN_POW:
+    return vec_pow(x, p[1], p[2]);
+  case CN_THRESHOLD:
+    return vec_select(vec_not_le(x, p[1]), x, p[2]);
   default:
     return x;
   }
@@ -207,6 +225,20 @@ ALWAYS_INLINE vec slope_as(int32_t kind, const vec *p, vec known, vec dy) {
     return vec_mul(hard_swish_slope(known), dy);
   case CN_SOFTPLUS:
     return vec_mul(softplus_slope(vec_mul(p[1], known), p[2]), dy);
+  case CN_EXP:
+    return vec_mul(vec_exp(known), dy);
+  case CN_LOG:
+    return vec_div(dy, vec_select(vec_not_le(zero, known), vec_set1(NAN), known));
+  case CN_SQRT:
+    return vec_div(vec_mul(vec_set1(0.5f), dy), vec_sqrt(known));
+  case CN_RECIPROCAL:
+    part = vec_div(one, known);
+    return vec_mul(vec_mul(vec_sub(zero, part), part), dy);
+  case CN_POW:
+    part = vec_pow(known, vec_sub(p[1], one), vec_sub(zero, p[2]));
+    return vec_mul(vec_mul(p[1], part), dy);
+  case CN_THRESHOLD:
+    return vec_keep(vec_not_le(known, p[1]), dy);
   default:
     return dy;
   }

@@ -9,7 +9,7 @@ typedef struct elementwise_job {
   const float *a, *b;
   float *out;
   cn_activation activation;
-  int64_t lanes; /* of the last block, if the function is not 0 there; 0 for all other tensors */
+  int64_t lanes; /* of the last block, if the function or slope may not be 0 there; otherwise 0 */
   const cn_dropout *dropout;
   int64_t first_sample;
   uint32_t step;
@@ -131,6 +131,7 @@ static double work_of(cn_activation f) {
   case CN_CLIP:
   case CN_HARD_SIGMOID:
   case CN_HARD_SWISH:
+  case CN_THRESHOLD:
     return 1.0;
   default:
     return 6.0;
@@ -155,6 +156,8 @@ void ISA_NAME(activation_backward)(const cn_context *context, const cn_elementwi
   job.b = dy;
   job.out = dx;
   job.activation = op->activation;
+  /* A slope may be infinite at 0, the value of the lanes beyond the last channel. */
+  if (op->out.layout != CN_PLAIN && !keeps_zero(&op->activation)) job.lanes = op->out.c % CN_BLOCK;
   run_parallel(context, cost(&job) * work_of(op->activation),
                activations[op->activation.kind].slope, job.planes * job.rows, &job);
 }

@@ -4,6 +4,8 @@
 
 #include "exp.h"
 
+#include <math.h>
+
 /* |x| */
 ALWAYS_INLINE vec magnitude(vec x) {
   return vec_select(vec_not_le(x, vec_zero()), x, vec_sub(vec_zero(), x));
@@ -19,21 +21,60 @@ ALWAYS_INLINE vec vec_expm1(vec x) {
   return vec_fma(s, vec_fma(exp_rest(r), r, r), vec_sub(s, vec_set1(1.0f)));
 }
 
-/*
- * log(1 + e) for 0 <= e <= 1 to within 2 ulp. With z = e, or z = (e - 1) / 2 and 1 + e = 2 (1 + z)
- * where e > 0.4142, it is z + z^2 Q(z) plus nothing or ln 2. Q is interpolated at the Chebyshev
- * nodes to within 4e-8.
- */
-ALWAYS_INLINE vec vec_log1p(vec e) {
+/* (log(1 + z) - z) / z^2 for -0.2929 <= z <= 0.4142, interpolated at the Chebyshev nodes to within
+ * 4e-8. */
+ALWAYS_INLINE vec log_rest(vec z) {
   static const float terms[] = {-7.675226761e-02f, 1.272457127e-01f,  -1.312788297e-01f,
                                 1.420463730e-01f,  -1.662659293e-01f, 2.000124128e-01f,
                                 -2.500078282e-01f, 3.333332998e-01f,  -4.999999764e-01f};
+  vec q = vec_set1(terms[0]);
+  for (int i = 1; i < 9; i++) q = vec_fma(q, z, vec_set1(terms[i]));
+  return q;
+}
+
+/*
+ * log(1 + e) for 0 <= e <= 1 to within 2 ulp. With z = e, or z = (e - 1) / 2 and 1 + e = 2 (1 + z)
+ * where e > 0.4142, it is log(1 + z) plus nothing or ln 2.
+ */
+ALWAYS_INLINE vec vec_log1p(vec e) {
   const vec half = vec_set1(0.5f);
   const vec_mask halved = vec_not_le(e, vec_set1(0.4142f));
   const vec z = vec_select(halved, vec_sub(vec_mul(e, half), half), e);
-  vec q = vec_set1(terms[0]);
-  for (int i = 1; i < 9; i++) q = vec_fma(q, z, vec_set1(terms[i]));
-  return vec_add(vec_fma(vec_mul(z, z), q, z), vec_keep(halved, vec_set1(0.693147182f)));
+  return vec_add(vec_fma(vec_mul(z, z), log_rest(z), z), vec_keep(halved, vec_set1(0.693147182f)));
+}
+
+/*
+ * log x to within 2 ulp, subnormal values included; -infinity at 0, NaN below. With x = 2^n (1 + z)
+ * and 1 + z between the roots of 1/2 and 2, it is n ln 2 + z + z^2 Q(z), of which the last term
+ * takes the low part of ln 2.
+ */
+ALWAYS_INLINE vec vec_log(vec x) {
+  const vec zero = vec_zero(), one = vec_set1(1.0f), infinity = vec_set1(INFINITY);
+  const vec_mask small = vec_not_le(vec_set1(1.17549435e-38f), x);
+  const vec normal = vec_select(small, vec_mul(x, vec_set1(8388608.0f)), x);
+  vec n = vec_exponent(normal);
+  const vec m = vec_ldexp(normal, vec_sub(zero, n));
+  const vec_mask halved = vec_not_le(m, vec_set1(1.41421356f));
+  const vec z = vec_sub(vec_select(halved, vec_mul(m, vec_set1(0.5f)), m), one);
+  n = vec_add(vec_sub(n, vec_keep(small, vec_set1(23.0f))), vec_keep(halved, one));
+  const vec low = vec_fma(n, vec_set1(LN2_LOW), vec_mul(vec_mul(z, z), log_rest(z)));
+  const vec log = vec_fma(n, vec_set1(LN2_HIGH), vec_add(z, low));
+  const vec within = vec_select(vec_not_le(infinity, x), log, infinity);
+  const vec outside = vec_select(vec_equal(x, zero), vec_sub(zero, infinity), vec_set1(NAN));
+  const vec y = vec_select(vec_not_le(x, zero), within, outside);
+  return vec_select(vec_equal(x, x), y, x);
+}
+
+/*
+ * x^a as e^(a log |x|), with the error of the rounded argument: a few ulp more for each unit of a
+ * log |x|. A negative x has `sign` times the value of |x|; 0 stands for NaN.
+ */
+ALWAYS_INLINE vec vec_pow(vec x, vec a, vec sign) {
+  const vec zero = vec_zero(), one = vec_set1(1.0f);
+  const vec power = vec_exp(vec_mul(a, vec_log(magnitude(x))));
+  const vec size = vec_select(vec_equal(a, zero), one, power);
+  const vec reflected = vec_mul(size, vec_div(sign, vec_mul(sign, sign)));
+  return vec_select(vec_not_le(zero, x), reflected, size);
 }
 
 /* 1 / (1 + e^-x) and 1 minus that, to within 3 ulp. */

@@ -85,6 +85,11 @@ static inline vec vec_pow2(vec n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
 }
 
+static inline vec vec_exponent(vec a) {
+  const __m256i bits = _mm256_srli_epi32(_mm256_castps_si256(a), 23);
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(bits, _mm256_set1_epi32(127)));
+}
+
 /* Only the second of two factors leaves the normal range. */
 static inline vec vec_ldexp(vec a, vec n) {
   const vec rounding = vec_set1(12582912.0f); /* 1.5 * 2^23 */

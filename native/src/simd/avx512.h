@@ -98,6 +98,10 @@ static inline vec vec_pow2(vec n) {
   const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
   return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
 }
+static inline vec vec_exponent(vec a) {
+  const __m512i bits = _mm512_srli_epi32(_mm512_castps_si512(a), 23);
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(bits, _mm512_set1_epi32(127)));
+}
 static inline vec vec_ldexp(vec a, vec n) { return _mm512_scalef_ps(a, n); }
 
 static inline vec_mask vec_first(int64_t n) {

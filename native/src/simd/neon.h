@@ -87,6 +87,11 @@ static inline vec vec_pow2(vec n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23));
 }
 
+static inline vec vec_exponent(vec a) {
+  const int32x4_t bits = vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_f32(a), 23));
+  return vcvtq_f32_s32(vsubq_s32(bits, vdupq_n_s32(127)));
+}
+
 /* Only the second of two factors leaves the normal range. */
 static inline vec vec_ldexp(vec a, vec n) {
   const vec rounding = vec_set1(12582912.0f); /* 1.5 * 2^23 */

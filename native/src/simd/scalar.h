@@ -121,6 +121,15 @@ static inline vec vec_pow2(vec n) {
   EACH_LANE n.f[i] = ldexpf(1.0f, n.f[i] == n.f[i] ? (int)n.f[i] : 0);
   return n;
 }
+/* n of a = m 2^n with 1 <= m < 2, for normal a > 0; unspecified for any other. */
+static inline vec vec_exponent(vec a) {
+  EACH_LANE {
+    uint32_t bits;
+    memcpy(&bits, &a.f[i], sizeof bits);
+    a.f[i] = (float)((int32_t)(bits >> 23) - 127);
+  }
+  return a;
+}
 /* a 2^n, rounded once, for whole numbers n in -252..254 and 1/2 <= a <= 2; unspecified if n alone
  * is a NaN. */
 static inline vec vec_ldexp(vec a, vec n) {

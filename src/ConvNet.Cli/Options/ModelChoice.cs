@@ -1,4 +1,5 @@
 using ConvNet.Models;
+using ConvNet.Onnx;
 using ConvNet.Serialization;
 
 namespace ConvNet.Cli;
@@ -42,7 +43,7 @@ internal static class ModelChoice
     /// <summary>Returns the shape of the images that a network reads; null if it has several inputs.</summary>
     public static Shape? InputOf(Graph graph) => graph.Inputs is [var only] ? only.Shape : null;
 
-    /// <summary>Opens a model, or the network of a file that <c>train --save</c> wrote.</summary>
+    /// <summary>Opens a model, or the network of an ONNX model or of a file that <c>train --save</c> wrote.</summary>
     /// <param name="model">The name of a built-in network, or a file.</param>
     /// <param name="input">The shape of the images. Null selects the default of the model. A file must have this
     /// shape.</param>
@@ -51,9 +52,10 @@ internal static class ModelChoice
     public static (Graph Graph, IReadOnlyList<string> Frozen, TrainingSpec? Training) OpenWithTraining(string model,
         Shape? input)
     {
-        if (!model.EndsWith(SavedExtension, StringComparison.Ordinal) || !File.Exists(model))
+        if (!(model.EndsWith(SavedExtension, StringComparison.Ordinal) || OnnxImport.IsModel(model))
+            || !File.Exists(model))
             return (Open(model, input), [], null);
-        SavedModel saved = SavedModel.Load(model);
+        SavedModel saved = NetworkFile.Load(model);
         return (WithShape(saved.Graph, model, input), saved.Frozen, saved.Training?.Spec);
     }
 

@@ -13,6 +13,15 @@ internal static class PredictionCsv
     /// <param name="nameOf">Returns the name of a class.</param>
     public static void Write(string path, IEnumerable<Prediction> predictions, Func<int, string> nameOf)
     {
+        byte[] text = Encoding.UTF8.GetBytes(TextOf(predictions, nameOf));
+        AtomicFile.Write(path, "the classes", stream => stream.Write(text));
+    }
+
+    /// <summary>Returns the lines.</summary>
+    /// <param name="predictions">The predictions.</param>
+    /// <param name="nameOf">Returns the name of a class.</param>
+    public static string TextOf(IEnumerable<Prediction> predictions, Func<int, string> nameOf)
+    {
         using SepWriter table = Sep.New(',').Writer(options => options with { Escape = true }).ToText();
         foreach (Prediction each in predictions)
         {
@@ -26,6 +35,6 @@ internal static class PredictionCsv
                 row["probability"].Format(each.Classes[rank].Probability);
             }
         }
-        AtomicFile.Write(path, "the classes", stream => stream.Write(Encoding.UTF8.GetBytes(table.ToString())));
+        return table.ToString();
     }
 }

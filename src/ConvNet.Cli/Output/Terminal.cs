@@ -90,6 +90,9 @@ internal sealed class Terminal
     /// <summary>Whether output can be redrawn.</summary>
     public bool IsInteractive => People.Profile.Out.IsTerminal && People.Profile.Capabilities.Ansi;
 
+    /// <summary>Writes lines to standard output that another program reads.</summary>
+    public void WriteText(string lines) => _output.Write(lines);
+
     /// <summary>Writes a JSON document if <c>--json</c> is given.</summary>
     public void WriteJson(object document)
     {

@@ -18,13 +18,15 @@ internal sealed class EvalVerb : Verb
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
     private readonly Option<bool> _averaged;
+    private readonly NormalizeOption _normalize;
     private readonly ViewOptions _views;
 
     public EvalVerb() : base("eval", "Measures the accuracy of a saved model on test images.", "eval --load "
         + "digits.safetensors --data digits", "eval --load fashion.safetensors --data fashion-mnist --tta flip")
     {
-        _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
+        _load = RequiredFile("--load", NetworkFile.Description, FileUse.Read);
         _data = ReadsData();
+        _normalize = new NormalizeOption(this);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
@@ -37,12 +39,10 @@ internal sealed class EvalVerb : Verb
     {
         string load = command.GetValue(_load)!;
         _views.Check(command);
-        SavedModel saved = SavedModel.Load(load);
+        SavedModel saved = NetworkFile.Load(load);
         ImageSource data = _data.Open(command, terminal, command.GetValue(_data.Data)!,
             ModelChoice.InputOf(saved.Graph), saved.Training?.Split, DefaultSeed);
-        Normalization normalization = saved.Normalization
-            ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Save the "
-                + "model with train --save.");
+        Normalization normalization = _normalize.Of(command, saved, load);
         normalization.CheckFor(data.Shape, data.MaxValue);
         DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!, command.GetValue(_threads),

@@ -45,7 +45,7 @@ internal sealed class ExportVerb : Verb
         string? onnx = command.GetValue(_onnx), pytorch = command.GetValue(_pytorch);
         if (onnx is null == pytorch is null)
             throw new ArgumentException($"export writes one file. Name it with {_onnx.Name} or {_pytorch.Name}.");
-        SavedModel saved = SavedModel.Load(load);
+        SavedModel saved = NetworkFile.Load(load);
         if (pytorch is not null)
             return ExportWeights(command, terminal, saved, load, pytorch);
         string file = onnx!;

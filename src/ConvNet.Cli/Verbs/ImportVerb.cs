@@ -13,6 +13,7 @@ internal sealed class ImportVerb : Verb
     private readonly Argument<string> _file;
     private readonly Option<string?> _save;
     private readonly Option<string[]> _inputs;
+    private readonly Option<bool> _unbatched;
     private readonly WeightOptions _weights;
 
     public ImportVerb() : base("import", "Reads an ONNX file as a network with its weights, and lists what cannot be "
@@ -27,6 +28,8 @@ internal sealed class ImportVerb : Verb
             + "examined.");
         _inputs = Several("--input", "Shapes of inputs whose sizes are free in the file: 3x224x224, or NAME=3x224x224 "
             + "for one of several inputs.", "SHAPE");
+        _unbatched = Flag("--unbatched", "The tensors of the file have no dimension of the samples: an input as a "
+            + "whole is one sample.");
         _weights = new WeightOptions(this);
     }
 
@@ -37,14 +40,24 @@ internal sealed class ImportVerb : Verb
         if (save is not null && NamedFiles.Behind(save) == NamedFiles.Behind(file))
             throw new ArgumentException($"{_save.Name} would overwrite the input: {file} and {save} are the same file. "
                 + "Choose another output file.");
+        if (command.GetValue(_unbatched) && IsGiven(command, _inputs))
+            throw new ArgumentException($"{_inputs.Name} gives the shape of a sample, but with {_unbatched.Name} all "
+                + "sizes are in the file. Omit one of them.");
         if (_weights.IsGiven(command))
             return ImportWeights(command, terminal, file, save);
+        if (GraphJson.IsOne(file))
+            throw new ArgumentException($"{file} is a graph of this program, which needs no import: give it to the "
+                + "option --model of another verb, as in train --model.");
         if (WeightFile.IsOne(file))
             throw new ArgumentException($"{file} has weights but no network. Name the network with "
                 + $"{_weights.Model.Name}, as in {_weights.Model.Name} resnet18.");
         try
         {
-            ImportedModel model = OnnxImport.Read(file, new OnnxImportOptions { InputShapes = Shapes(command, file) });
+            ImportedModel model = OnnxImport.Read(file, new OnnxImportOptions
+            {
+                InputShapes = Shapes(command, file),
+                Unbatched = command.GetValue(_unbatched),
+            });
             terminal.Cancellation.ThrowIfCancellationRequested();
             if (save is not null)
             {

@@ -14,10 +14,13 @@ internal sealed class PredictVerb : Verb
 {
     private const ulong DefaultSeed = 1;
 
+    private const string StandardOutput = "-";
+
     private readonly Argument<string[]> _images;
     private readonly Option<string> _load, _backend, _precision;
     private readonly DataOptions _data;
-    private readonly Option<string?> _normalize, _csv;
+    private readonly Option<string?> _csv;
+    private readonly NormalizeOption _normalize;
     private readonly Option<int> _top, _batch, _workers;
     private readonly Option<int?> _threads;
     private readonly Option<bool> _averaged;
@@ -25,6 +28,7 @@ internal sealed class PredictVerb : Verb
     public PredictVerb() : base("predict", "Names the most probable classes of images.",
         "predict --load photos.safetensors cat.jpg dog.png",
         "predict --load photos.safetensors photos --top 1 --csv classes.csv",
+        "predict --load resnet18.onnx --normalize imagenet photos --csv - | head",
         "predict --load digits.safetensors --data digits --json")
     {
         _images = new Argument<string[]>("IMAGE")
@@ -34,14 +38,13 @@ internal sealed class PredictVerb : Verb
             Arity = ArgumentArity.ZeroOrMore,
         };
         AddPaths(_images);
-        _load = RequiredFile("--load", "The saved model, as written by train --save.", FileUse.Read);
+        _load = RequiredFile("--load", NetworkFile.Description, FileUse.Read);
         _data = ReadsData();
         _top = Number("--top", "Number of classes that are named for each image.", 3, NumberRanges.FromOne, "N");
-        _csv = Written("--csv", "Write the classes to this file as CSV, a line for each image and class.");
-        _normalize = Optional<string>("--normalize", "Published mean and deviation of the pixels, for a model that has "
-            + $"none: {string.Join(", ", Normalization.PublishedNames)}.", string.Join('|',
-                Normalization.PublishedNames));
-        AcceptOnly(_normalize, [.. Normalization.PublishedNames]);
+        _csv = Optional<string>("--csv", "Write the classes as CSV, a line for each image and class, to this file; "
+            + "- is standard output, in the place of the table.", "FILE");
+        Files.Add(_csv, FileUse.Written, command => ValueOf(command, _csv).Where(file => file != StandardOutput));
+        _normalize = new NormalizeOption(this);
         _backend = BackendOrAutoOption();
         _precision = PrecisionOption();
         _batch = Number("--batch", "Number of images that are computed together.", 16, NumberRanges.FromOne, "N");
@@ -54,9 +57,12 @@ internal sealed class PredictVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         string load = command.GetValue(_load)!;
-        SavedModel saved = SavedModel.Load(load);
+        if (command.GetValue(_csv) == StandardOutput && terminal.Json)
+            throw new ArgumentException($"Both --json and {_csv.Name} {StandardOutput} write to standard output. Use "
+                + "one of them, or name a file.");
+        SavedModel saved = NetworkFile.Load(load);
         CheckNetwork(saved.Graph, load);
-        Normalization normalization = NormalizationOf(command, saved, load);
+        Normalization normalization = _normalize.Of(command, saved, load);
         PredictedImages images = ImagesOf(command, terminal, saved, normalization);
         int batch = Math.Min(command.GetValue(_batch), images.Dataset.Count);
         DataLoader loader = TestLoader(images.Dataset, images.Normalization, batch, command.GetValue(_workers));
@@ -71,12 +77,24 @@ internal sealed class PredictVerb : Verb
         long start = Stopwatch.GetTimestamp();
         Prediction[] predictions = Predict(network, loader, images, command.GetValue(_top), terminal.Cancellation);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        if (command.GetValue(_csv) is { } csv)
+        if (command.GetValue(_csv) is { } csv && csv != StandardOutput)
         {
             PredictionCsv.Write(csv, predictions, images.NameOf);
             terminal.Wrote(csv);
         }
-        Print(terminal, choice, images, predictions, seconds);
+        string speed = FormattableString.Invariant(
+            $"{predictions.Length:N0} images in {seconds:F2} s, {predictions.Length / seconds:N0} images/s, with ")
+            + $"decoding; {BackendText.Of(backend.Info)}";
+        if (command.GetValue(_csv) == StandardOutput)
+        {
+            terminal.WriteText(PredictionCsv.TextOf(predictions, images.NameOf));
+            terminal.Progress(speed);
+        }
+        else
+        {
+            Print(terminal, images, predictions);
+            terminal.People.WriteLine(speed);
+        }
         terminal.WriteJson(new
         {
             model = load,
@@ -112,18 +130,6 @@ internal sealed class PredictVerb : Verb
             throw new ArgumentException($"The outputs of {load} are "
                 + $"{string.Join(" and ", graph.Outputs.Select(output => output.Shape))}; predict is for networks with "
                 + "one vector of scores of classes.");
-    }
-
-    private Normalization NormalizationOf(ParseResult command, SavedModel saved, string load)
-    {
-        string? name = command.GetValue(_normalize);
-        if (saved.Normalization is { } own)
-            return name is null ? own : throw new ArgumentException($"{_normalize.Name} {name}: {load} has a "
-                + $"normalisation, which its weights need. Omit {_normalize.Name}.");
-        return name is null
-            ? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Name it with "
-                + $"{_normalize.Name}.")
-            : Normalization.Published(name);
     }
 
     private PredictedImages ImagesOf(ParseResult command, Terminal terminal, SavedModel saved,
@@ -167,8 +173,7 @@ internal sealed class PredictVerb : Verb
         return [.. predictions];
     }
 
-    private static void Print(Terminal terminal, BackendChoice choice, PredictedImages images,
-        Prediction[] predictions, double seconds)
+    private static void Print(Terminal terminal, PredictedImages images, Prediction[] predictions)
     {
         bool isLabelled = predictions.Any(each => each.Label is not null);
         var table = new TextTable(1, ["image", .. isLabelled ? (TableHead[])["true class"] : [], "class",
@@ -187,9 +192,6 @@ internal sealed class PredictVerb : Verb
                 .Cast<int?>().FirstOrDefault());
             terminal.People.WriteLine($"{correct:N0} of {predictions.Length:N0} are named rightly");
         }
-        terminal.People.WriteLine(FormattableString.Invariant(
-            $"{predictions.Length:N0} images in {seconds:F2} s, {predictions.Length / seconds:N0} images/s, with ")
-            + "decoding; " + BackendText.Of(choice.Backend.Info));
     }
 
     private static int Judge(Terminal terminal, Prediction[] predictions)

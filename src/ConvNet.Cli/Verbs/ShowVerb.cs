@@ -58,7 +58,7 @@ internal sealed class ShowVerb : Verb
     public override int Run(ParseResult command, Terminal terminal)
     {
         string load = command.GetValue(_load)!;
-        SavedModel saved = SavedModel.Load(load);
+        SavedModel saved = NetworkFile.Load(load);
         Graph graph = saved.Graph;
         if (graph.Inputs is not [{ Shape: var shape }])
             throw new ArgumentException($"{load} has {graph.Inputs.Count} inputs. A network that is shown reads one "

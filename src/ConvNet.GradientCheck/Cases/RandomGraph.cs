@@ -72,6 +72,8 @@ internal sealed class RandomGraph(RandomDraw draw, int n, IReadOnlyList<LayerDec
         LayerDeclaration kind = kinds[draw.Below(kinds.Count)];
         if (kind.Fitting(draw, n, x.Shape) is not { } layer)
             return x;
+        if (layer.Domain != NumberInterval.Finite)
+            x = _graph.Add(new Clip((float)layer.Domain.Least + 0.25f, (float)layer.Domain.Least + 4), x);
         var inputs = new Node[kind.Inputs];
         for (int i = 0; i < inputs.Length; i++)
             inputs[i] = i == 0 ? x : Same(x, x.Shape.C);

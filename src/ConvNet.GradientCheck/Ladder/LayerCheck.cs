@@ -5,6 +5,9 @@ internal sealed class LayerCheck
 {
     private const int MostRedraws = 16, Redraws = 8;
 
+    // The distance of real values from the end of a domain, where results become infinite.
+    private const float Nearest = 1f / 64;
+
     private readonly Layer _layer;
     private readonly Shape[] _shapes;
     private readonly string _name;
@@ -202,7 +205,7 @@ internal sealed class LayerCheck
             ? fill.Integers(stream++, spec.Length, range, weightGrain, oneIn)
             : fill.Integers(stream++, spec.Length, range);
         return Values(n, 1,
-            [.. _shapes.Select(s => fill.Integers(stream++, n * s.Length, range))],
+            [.. _shapes.Select(s => Within(fill.Integers(stream++, n * s.Length, range), 1))],
             [.. _specs.Select(Parameter)],
             fill.Integers(stream, n * _layer.Infer(_shapes).Length, range, gradientGrain, oneIn));
     }
@@ -211,10 +214,18 @@ internal sealed class LayerCheck
     {
         int stream = 0;
         return Values(n, 1,
-            x ?? [.. _shapes.Select(s => fill.Reals(stream++, n * s.Length, 1, _options.Values))],
+            x ?? [.. _shapes.Select(s => Within(fill.Reals(stream++, n * s.Length, 1, _options.Values), Nearest))],
             w ?? [.. _specs.Select(s => fill.Parameter(stream++, s))],
             fill.Reals(_shapes.Length + _specs.Count, n * _layer.Infer(_shapes).Length, 1.0 / n,
                 _options.Values == RealValues.Rectified ? RealValues.Normal : _options.Values));
+    }
+
+    // Values outside the domain of the layer are reflected into it, and keep a distance from its end.
+    private float[] Within(float[] values, float distance)
+    {
+        double least = _layer.Domain.Least;
+        return double.IsNegativeInfinity(least) ? values
+            : Array.ConvertAll(values, value => (float)least + Math.Max(distance, Math.Abs(value - (float)least)));
     }
 
     // Pass 1, because these are the values of the second pass of the probe.

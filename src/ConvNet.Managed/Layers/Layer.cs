@@ -127,6 +127,10 @@ public abstract record Layer
     /// <param name="inputs">The shapes of the inputs.</param>
     public virtual IEnumerable<Kink> Kinks(IReadOnlyList<double[]> x, params IReadOnlyList<Shape> inputs) => [];
 
+    /// <summary>The inputs for which the layer is defined, from whose inside checks draw their values: all finite
+    /// numbers, or those above a limit. Other inputs give NaN or infinity.</summary>
+    public virtual NumberInterval Domain => NumberInterval.Finite;
+
     /// <summary>The input value that does not affect an output: 0 in a sum, −∞ in a maximum.</summary>
     public virtual float NeutralInput => 0;
 

@@ -67,6 +67,19 @@ public static class GraphJson
         return Read(InputFile.ToUtf8(json, source), source, layers);
     }
 
+    /// <summary>Whether a file is JSON in the format of graphs, whose content may still be invalid.</summary>
+    internal static bool IsOne(string path)
+    {
+        using (FileStream file = InputFile.Open(path))
+        {
+            if (file.ReadByte() != '{')
+                return false;
+        }
+        using JsonDocument document = JsonReader.Parse(InputFile.Bytes(path, "JSON file"), path);
+        return document.RootElement.TryGetProperty("format", out JsonElement format)
+            && format.ValueKind == JsonValueKind.String && format.GetString() == Format;
+    }
+
     /// <summary>Reads a graph from a file.</summary>
     /// <param name="path">The path of the file.</param>
     /// <param name="layers">The recognised layers; by default those of this library.</param>

@@ -117,6 +117,15 @@ public sealed class SavedModel
         SafeTensors.Write(path, Content, header, Count(graph, training), tensors.Select(tensor => tensor.Values));
     }
 
+    /// <summary>Creates the model of a file of another kind.</summary>
+    internal static SavedModel Of(Graph graph, Normalization? normalization, IReadOnlyList<string> classNames,
+        Func<Parameter, float[]> valuesOf)
+        => new(graph, normalization, null, null, graph.Parameters.ToDictionary(parameter => parameter.Name, valuesOf,
+            StringComparer.Ordinal))
+        {
+            ClassNames = classNames,
+        };
+
     /// <summary>Throws if <see cref="Save"/> could not write to a path. Call it before a long training.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>

@@ -55,6 +55,12 @@ internal enum cn_activation_kind
     CN_MISH = 14,
     CN_HARD_SWISH = 15,
     CN_SOFTPLUS = 16,
+    CN_EXP = 17,
+    CN_LOG = 18,
+    CN_SQRT = 19,
+    CN_RECIPROCAL = 20,
+    CN_POW = 21,
+    CN_THRESHOLD = 22,
 }
 
 internal record struct cn_activation(cn_activation_kind kind, float slope = 0, float a = 0, float b = 0)
@@ -64,7 +70,7 @@ internal record struct cn_activation(cn_activation_kind kind, float slope = 0, f
     public readonly bool IsFusable => kind switch
     {
         cn_activation_kind.CN_IDENTITY or cn_activation_kind.CN_SIGMOID or cn_activation_kind.CN_HARD_SIGMOID
-            or cn_activation_kind.CN_SOFTPLUS => false,
+            or >= cn_activation_kind.CN_SOFTPLUS => false,
         cn_activation_kind.CN_CLIP => a <= 0 && b >= 0,
         _ => true,
     };

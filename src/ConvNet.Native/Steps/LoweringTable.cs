@@ -73,6 +73,12 @@ internal static class LoweringTable
         Mish => new cn_activation(cn_activation_kind.CN_MISH),
         HardSwish => new cn_activation(cn_activation_kind.CN_HARD_SWISH),
         Softplus layer => new cn_activation(cn_activation_kind.CN_SOFTPLUS, a: layer.Beta, b: layer.Threshold),
+        Exp => new cn_activation(cn_activation_kind.CN_EXP),
+        Log => new cn_activation(cn_activation_kind.CN_LOG),
+        Pow { Exponent: 0.5f } => new cn_activation(cn_activation_kind.CN_SQRT),
+        Pow { Exponent: -1 } => new cn_activation(cn_activation_kind.CN_RECIPROCAL),
+        Pow layer => new cn_activation(cn_activation_kind.CN_POW, a: layer.Exponent, b: layer.SignBelowZero),
+        Threshold layer => new cn_activation(cn_activation_kind.CN_THRESHOLD, a: layer.Limit, b: layer.Constant),
         _ => default,
     };
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using System.Text.RegularExpressions;
 using Onnx;
 
@@ -73,27 +75,38 @@ internal sealed partial class ConformanceRun(IBackend backend)
             : ConformanceOutcome.Failed, [], failure.Length == 0 ? null : failure), failure);
     }
 
-    // Cases of one operator have its weights as inputs. All inputs are tried as inputs first, and then all but the
-    // first as constants.
+    // Cases of one operator have its weights as inputs, and often no dimension of samples. All inputs are tried as
+    // inputs first, and then all but the first as constants; then both without samples. The reasons are those of the
+    // last attempt with samples.
     private static ImportedModel Import(ConformanceCase each, ModelProto model, string[] names, TensorProto[] inputs)
     {
-        try
+        Dictionary<string, TensorProto> none = [], given = names.Zip(inputs).Skip(1).ToDictionary(
+            pair => pair.First, pair => pair.Second, StringComparer.Ordinal);
+        ExceptionDispatchInfo? reason = null;
+        foreach (bool unbatched in (bool[])[false, true])
         {
-            return OnnxImport.Model(model, each.ModelPath, each.Folder, null);
+            foreach (Dictionary<string, TensorProto> constants in inputs.Length > 1 ? [none, given]
+                : (Dictionary<string, TensorProto>[])[none])
+            {
+                try
+                {
+                    return OnnxImport.Model(model, each.ModelPath, each.Folder,
+                        new OnnxImportOptions { Constants = constants, Unbatched = unbatched });
+                }
+                catch (Exception error) when (error is OnnxImportException or InvalidDataException)
+                {
+                    reason = unbatched ? reason : ExceptionDispatchInfo.Capture(error);
+                }
+            }
         }
-        catch (Exception error) when (error is OnnxImportException or InvalidDataException && inputs.Length > 1)
-        {
-            var given = new Dictionary<string, TensorProto>(StringComparer.Ordinal);
-            for (int i = 1; i < inputs.Length; i++)
-                given[names[i]] = inputs[i];
-            return OnnxImport.Model(model, each.ModelPath, each.Folder, new OnnxImportOptions { Constants = given });
-        }
+        reason!.Throw();
+        throw new UnreachableException();
     }
 
     private string Compared(ImportedModel imported, Dictionary<string, TensorProto> inputs, TensorProto[] outputs)
     {
         Graph graph = imported.Graph;
-        int batch = (int)inputs[graph.Inputs[0].Name].Dims[0];
+        int batch = imported.IsUnbatched ? 1 : (int)inputs[graph.Inputs[0].Name].Dims[0];
         using IExecutable executable = backend.CompileInference(graph, batch);
         imported.CopyTo(executable);
         (string, ReadOnlyMemory<float>)[] values = [.. graph.Inputs.Select(input => (input.Name,
@@ -105,7 +118,7 @@ internal sealed partial class ConformanceRun(IBackend backend)
         {
             OnnxTensor expected = _tensors.Read(outputs[i], graph.Outputs[i].Name);
             long[] sizes = imported.OutputSizes[i].Sizes;
-            long[] own = [batch, .. sizes[1..]];
+            long[] own = imported.IsUnbatched ? sizes : [batch, .. sizes[1..]];
             if (!own.SequenceEqual(expected.Sizes))
                 return $"output {i} is {string.Join('×', own)}; it must be {string.Join('×', expected.Sizes)}";
             float[] truth = expected.ToReals();

@@ -49,13 +49,4 @@ internal sealed record Activation(Node Node, long[] Stored, int[] Order, string 
         return Order[0] == 0 && moved.Zip(moved.Skip(1)).All(pair => pair.First < pair.Second)
             ? this with { Stored = Sizes, Order = [.. Enumerable.Range(0, Rank)] } : this;
     }
-
-    /// <summary>Returns a dimension counted from the front.</summary>
-    /// <exception cref="InvalidDataException">There is no such dimension.</exception>
-    public int Dimension(long axis, int rank = -1)
-    {
-        int of = rank < 0 ? Rank : rank;
-        return axis >= -of && axis < of ? (int)(axis < 0 ? axis + of : axis)
-            : throw new InvalidDataException($"axis {axis} does not exist in a tensor of {of} dimensions.");
-    }
 }

@@ -25,10 +25,15 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         Normalization? normalization = InputNormalization.TakeFrom(program);
         PatternTable.Apply(program);
         InputSizes sizes = InputSizes.Of([.. program.Inputs.Where(input => program.Uses(input.Name) > 0
-            || program.Outputs.Contains(input.Name))], options.InputShapes);
-        var context = new ImportContext(program, sizes.Batch);
+            || program.Outputs.Contains(input.Name))], options.InputShapes, options.Unbatched);
+        var context = new ImportContext(program, sizes.Batch, options.Unbatched);
         foreach ((string name, long[] of) in sizes.Inputs)
             context.AddInput(name, of);
+        foreach (ValueInfoProto input in program.Inputs)
+        {
+            if (TensorReader.KindOf(input.Type?.TensorType?.ElemType ?? 0) == ElementKind.Whole)
+                context.SetWhole(input.Name);
+        }
         foreach (OnnxNode node in program.Nodes)
             Import(context, program, folding, node);
         if (_unsupported.Count == 0)
@@ -96,7 +101,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                     ?? NoImport(node));
             if (node.Inputs.Count == 0)
                 throw new InvalidDataException($"{node.Place} has no inputs.");
-            import(context, node);
+            Import(context, node, import);
         }
         catch (UnsupportedNodeException reason)
         {
@@ -106,6 +111,20 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         {
             _unsupported.Add((node, error.PlainMessage().TrimEnd('.')));
         }
+    }
+
+    private static void Import(ImportContext context, OnnxNode node, OperatorImport import)
+    {
+        if (context.Lead > 0 && OperatorTable.NeedsSamples(node))
+            throw new UnsupportedNodeException("it needs a dimension of the samples");
+        bool isWhole = node.Inputs.Any(context.IsWhole);
+        if (isWhole && !OperatorTable.KeepsWhole(node))
+            throw new UnsupportedNodeException("its input is of whole numbers, whose arithmetic no layer has");
+        import(context, node);
+        if (!isWhole || node.Operator == "Cast")
+            return;
+        foreach (string output in node.Outputs)
+            context.SetWhole(output);
     }
 
     private static string NoImport(OnnxNode node) => node.Domain.Length == 0
@@ -131,7 +150,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 Node node = value.Node;
                 if (node.Shape != shape || node.Layer is null || node.Name != name || outputs.Contains(node))
                     node = context.AddNamed(name, new Reshape(shape), node);
-                context.OutputSizes.Add(value.Sizes);
+                context.OutputSizes.Add(value.Sizes[context.Lead..]);
                 outputs.Add(node);
             }
             catch (UnsupportedNodeException reason)

@@ -3,7 +3,9 @@ namespace ConvNet.Onnx;
 /// <summary>The graph that an import builds, and what is known about the values of the ONNX graph.</summary>
 /// <param name="program">The ONNX graph.</param>
 /// <param name="batch">The number of samples in the sizes of the file, or <see cref="FreeBatch"/>.</param>
-internal sealed class ImportContext(OnnxProgram program, long batch)
+/// <param name="isUnbatched">Whether the tensors of the file have no dimension of the samples, so that each has one
+/// more here.</param>
+internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnbatched = false)
 {
     /// <summary>Stands for a free number of samples in sizes. A prime number that no other size has.</summary>
     public const long FreeBatch = 2_147_483_629;
@@ -12,12 +14,17 @@ internal sealed class ImportContext(OnnxProgram program, long batch)
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _layerNames = new(StringComparer.Ordinal);
     private readonly List<string> _fixed = [];
+    private readonly HashSet<string> _wholes = new(StringComparer.Ordinal);
 
     /// <summary>The graph.</summary>
     public Graph Graph { get; } = new();
 
     /// <summary>The number of samples in the sizes of the file, or <see cref="FreeBatch"/>.</summary>
     public long Batch => batch;
+
+    /// <summary>The number of dimensions that values have before those of the file: 1 if the file has none of the
+    /// samples.</summary>
+    public int Lead => isUnbatched ? 1 : 0;
 
     /// <summary>The values of the parameters.</summary>
     public Dictionary<Parameter, float[]> Values { get; } = [];
@@ -43,6 +50,27 @@ internal sealed class ImportContext(OnnxProgram program, long batch)
             throw new InvalidDataException($"the input \"{Excerpt.Of(name)}\": {error.Message}.", error);
         }
     }
+
+    /// <summary>Returns the dimension of a value that an axis of the file is.</summary>
+    /// <param name="x">The value.</param>
+    /// <param name="axis">The axis; counted from the end if it is negative.</param>
+    /// <param name="more">The number of dimensions that the axis counts in addition.</param>
+    /// <exception cref="InvalidDataException">There is no such dimension.</exception>
+    public int Dimension(Activation x, long axis, int more = 0)
+    {
+        int of = x.Rank + more - Lead;
+        return axis >= -of && axis < of ? (int)(axis < 0 ? axis + of : axis) + Lead
+            : throw new InvalidDataException($"axis {axis} does not exist in a tensor of {of} dimensions.");
+    }
+
+    /// <summary>Returns sizes of the file as sizes of a value.</summary>
+    public long[] Lifted(long[] sizes) => isUnbatched ? [1, .. sizes] : sizes;
+
+    /// <summary>Whether a value is of whole numbers, which are computed as real ones.</summary>
+    public bool IsWhole(string name) => _wholes.Contains(name);
+
+    /// <summary>Notes that a value is of whole numbers.</summary>
+    public void SetWhole(string name) => _wholes.Add(name);
 
     /// <summary>Defines a value.</summary>
     public void Define(string name, Activation value) => _activations[name] = value;

@@ -12,7 +12,7 @@ public sealed class ImportedModel
         IReadOnlyList<string> outputs)
     {
         (Graph, _values, Normalization, ClassNames) = (context.Graph, context.Values, normalization, classNames);
-        Constants = context.Fixed;
+        (Constants, IsUnbatched) = (context.Fixed, context.Lead > 0);
         OutputSizes = [.. outputs.Zip(context.OutputSizes)];
     }
 
@@ -30,7 +30,10 @@ public sealed class ImportedModel
     /// train the others alone.</summary>
     public IReadOnlyList<string> Constants { get; }
 
-    /// <summary>The outputs with their sizes in the file; the first is the number of samples.</summary>
+    /// <summary>Whether the tensors of the file have no dimension of the samples.</summary>
+    internal bool IsUnbatched { get; }
+
+    /// <summary>The outputs with their sizes in the file; the first is the number of samples, if it has one.</summary>
     internal IReadOnlyList<(string Name, long[] Sizes)> OutputSizes { get; }
 
     /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>.</summary>
@@ -53,6 +56,9 @@ public sealed class ImportedModel
         foreach (Parameter parameter in Graph.Parameters)
             executable.Write(parameter, ValuesOf(parameter));
     }
+
+    /// <summary>Returns the network in the form in which it is read from a saved model.</summary>
+    internal SavedModel ToSavedModel() => SavedModel.Of(Graph, Normalization, Fit ? ClassNames : [], ValuesOf);
 
     /// <summary>Saves the network as a model of this library.</summary>
     /// <param name="path">The path of the file.</param>

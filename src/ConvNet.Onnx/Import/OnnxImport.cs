@@ -42,6 +42,9 @@ public static class OnnxImport
         return Model(ModelFile.Read(stream, source), source, null, options);
     }
 
+    /// <summary>Whether a path is that of an ONNX model, by its extension.</summary>
+    internal static bool IsModel(string path) => path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Returns the names of the inputs of a file that are not constants.</summary>
     /// <param name="path">The path of the file.</param>
     internal static IReadOnlyList<string> InputsOf(string path)

@@ -10,6 +10,73 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
 {
     private const double Tolerance = 1e-5;
 
+    /// <summary>a of the cubic interpolation.</summary>
+    public double CubicCoefficient { get; init; } = -0.75;
+
+    /// <summary>Whether inputs beyond the border have no weight in the cubic interpolation. Otherwise, they have the
+    /// values of the border.</summary>
+    public bool ExcludesOutside { get; init; }
+
+    /// <summary>The part of every dimension that is resized, with its starts first; null for all.</summary>
+    public float[]? Region { get; init; }
+
+    /// <summary>Returns the weights of the inputs of each output along a dimension; row by row.</summary>
+    /// <param name="dimension">The dimension.</param>
+    /// <param name="inputs">Its size in the input.</param>
+    /// <param name="outputs">Its size in the output.</param>
+    /// <param name="factor">The factor of the size.</param>
+    /// <exception cref="UnsupportedNodeException">The mode of the coordinates is not known.</exception>
+    public float[] Weights(int dimension, int inputs, int outputs, double factor)
+    {
+        var weights = new float[outputs * inputs];
+        for (int o = 0; o < outputs; o++)
+        {
+            double position = Coordinates == "tf_crop_and_resize" ? InRegion(dimension, o, inputs, outputs)
+                : Position(o, inputs, outputs, factor);
+            if (double.IsNaN(position))
+                throw new UnsupportedNodeException($"its coordinates are {Excerpt.Of(Coordinates)}");
+            bool isOutside = Coordinates == "tf_crop_and_resize" && (position < 0 || position > inputs - 1);
+            if (!isOutside)
+                AddWeights(weights.AsSpan(o * inputs, inputs), position);
+        }
+        return weights;
+    }
+
+    private double InRegion(int dimension, int o, int inputs, int outputs)
+    {
+        if (Region is null || Region.Length <= dimension || Region.Length % 2 != 0)
+            return double.NaN;
+        (double start, double end) = (Region[dimension], Region[dimension + Region.Length / 2]);
+        return outputs > 1 ? (inputs - 1) * (start + o * (end - start) / (outputs - 1))
+            : 0.5 * (start + end) * (inputs - 1);
+    }
+
+    private void AddWeights(Span<float> row, double position)
+    {
+        int last = row.Length - 1;
+        if (Mode == "nearest")
+        {
+            row[(int)Math.Clamp(Rounded(position), 0, last)] = 1;
+            return;
+        }
+        bool isCubic = Mode == "cubic";
+        double at = isCubic ? position : Math.Clamp(position, 0, last), below = Math.Floor(at), sum = 0;
+        for (int k = isCubic ? -1 : 0; k <= (isCubic ? 2 : 1); k++)
+        {
+            double weight = isCubic ? Cubic(Math.Abs(at - below - k)) : Math.Max(0, 1 - Math.Abs(at - below - k));
+            bool isOutside = below + k < 0 || below + k > last;
+            if (isCubic && ExcludesOutside && isOutside)
+                continue;
+            sum += weight;
+            row[(int)Math.Clamp(below + k, 0, last)] += (float)weight;
+        }
+        for (int i = 0; i < row.Length && isCubic && ExcludesOutside; i++)
+            row[i] = (float)(row[i] / sum);
+    }
+
+    private double Cubic(double s) => s <= 1 ? ((CubicCoefficient + 2) * s - (CubicCoefficient + 3)) * s * s + 1
+        : s < 2 ? CubicCoefficient * (((s - 5) * s + 8) * s - 4) : 0;
+
     /// <summary>Whether a layer reads the same inputs with the same weights.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="x">The shape of its input.</param>

@@ -24,7 +24,7 @@ internal static class Views
     /// <param name="c">The import.</param>
     /// <param name="x">The value.</param>
     /// <param name="name">The name of the layer that reorders more dimensions than those of a map.</param>
-    /// <exception cref="UnsupportedNodeException">No layer reorders the dimensions so.</exception>
+    /// <exception cref="UnsupportedNodeException">The dimension of the samples moves.</exception>
     public static Activation Plain(this ImportContext c, Activation x, string? name = null)
     {
         if (x.IsPlain)
@@ -38,9 +38,33 @@ internal static class Views
         if (Rearranged(x, out Shape from) is { } layer)
             return Activation.Of(c.AddNamed(name ?? x.Name, layer, c.Reshaped(x.Node, from)), x.Sizes);
         Activation simple = x.Simplified();
-        return simple.IsPlain ? simple : throw new UnsupportedNodeException($"no layer reorders {x.Rank} dimensions as "
-            + $"{string.Join(", ", x.Order)}");
+        return simple.IsPlain ? simple : c.Moved(x);
     }
+
+    /// <summary>Returns a value with ones among its sizes, before those of the file, so that it has as many
+    /// dimensions.</summary>
+    public static Activation Widened(this ImportContext c, Activation x, int rank)
+    {
+        if (x.Rank >= rank)
+            return x;
+        x = c.Plain(x);
+        return Activation.Of(x.Node, [x.Sizes[0], .. Enumerable.Repeat(1L, rank - x.Rank), .. x.Sizes[1..]]);
+    }
+
+    /// <summary>Repeats a value along a dimension, as a map of one row for what precedes the dimension.</summary>
+    public static Activation Repeated(this ImportContext c, Activation x, int dimension, long times)
+    {
+        x = c.Plain(x);
+        long[] sizes = x.Sizes;
+        Node row = c.Stored(Activation.Of(x.Node, sizes[0], Product(sizes[1..dimension]), 1,
+            Product(sizes[dimension..])));
+        sizes[dimension] = checked(sizes[dimension] * times);
+        ImportContext.ShapeOf(sizes);
+        return Activation.Of(c.AddNamed(null, new Upsample(size: ((int)times, row.Shape.W)), row), sizes);
+    }
+
+    /// <summary>Returns the product of sizes.</summary>
+    public static long Product(long[] sizes) => sizes.Aggregate(1L, (product, size) => checked(product * size));
 
     /// <summary>Returns a view of the value in which a dimension is stored as the channels.</summary>
     public static Activation WithChannels(this ImportContext c, Activation x, int dimension)
@@ -48,7 +72,7 @@ internal static class Views
         // Further dimensions are columns of the map.
         if (dimension == 1 && x.Rank > 1 && x.IsPlain)
             return x;
-        if (x.Rank > 4 || dimension == 0 || dimension >= x.Rank || x.Order[0] != 0)
+        if (dimension == 0 || dimension >= x.Rank || x.Order[0] != 0)
             throw new UnsupportedNodeException(dimension == 0 ? "it works on the dimension of the samples"
                 : $"it works on dimension {dimension} of a tensor of {x.Rank} dimensions");
         if (x.Order[dimension] == 1)
@@ -88,6 +112,26 @@ internal static class Views
             return new PixelUnshuffle((int)s[3]);
         }
         return null;
+    }
+
+    // Any other order: the dimensions that do not stay where they are move to the end, one after the other.
+    private static Activation Moved(this ImportContext c, Activation x)
+    {
+        int stay = Enumerable.Range(0, x.Rank).TakeWhile(d => x.Order[d] == d).Count();
+        List<int> now = [.. Enumerable.Range(0, x.Rank)];
+        Node node = x.Node;
+        foreach (int dimension in x.Order.Skip(stay))
+        {
+            int at = now.IndexOf(dimension);
+            long before = Product([.. now[1..at].Select(d => x.Stored[d])]),
+                behind = Product([.. now[(at + 1)..].Select(d => x.Stored[d])]);
+            now.RemoveAt(at);
+            now.Add(dimension);
+            if (x.Stored[dimension] > 1 && behind > 1)
+                node = c.AddNamed(null, new Permute(AxisOrder.Cwh),
+                    c.Reshaped(node, new Shape((int)before, (int)x.Stored[dimension], (int)behind)));
+        }
+        return Activation.Of(node, x.Sizes);
     }
 
     private static Node Reshaped(this ImportContext c, Node node, Shape shape)

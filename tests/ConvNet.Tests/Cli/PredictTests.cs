@@ -2,6 +2,8 @@ using System.Text.Json;
 using ConvNet.Data;
 using ConvNet.Serialization;
 using ConvNet.Tests.Data;
+using ConvNet.Tests.Onnx;
+using Google.Protobuf;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Cli;
@@ -82,6 +84,41 @@ public sealed class PredictTests
             Assert.That(lines[0], Is.EqualTo("image,rank,class,name,probability"));
             Assert.That(lines[1], Does.Contain(",1,0,\"bottom, left\",0."), "a comma in a name");
         });
+    }
+
+    [Test]
+    public void CsvOnStandardOutputIsAllThatIsThere()
+    {
+        CommandLine run = Predict(_folder.File("photos/top"), "--backend", "managed", "--csv", "-", "--top", "1");
+        run.Succeeds();
+        string[] lines = run.Output.TrimEnd().Split('\n');
+        Assert.Multiple(() =>
+        {
+            Assert.That(lines[0].TrimEnd(), Is.EqualTo("image,rank,class,name,probability"));
+            Assert.That(lines, Has.Length.EqualTo(1 + TinyData.TrainCount / TinyData.Classes));
+            Assert.That(lines.Skip(1), Has.All.Contains(",1,2,top,"));
+            Assert.That(run.Error, Does.Contain("images/s"));
+            Assert.That(File.Exists("-"), Is.False);
+        });
+        Predict(_folder.File("photos/top"), "--csv", "-", "--json").IsRefusedWith("--json", "--csv -");
+    }
+
+    [Test]
+    public void AnOnnxModelIsReadLikeASavedOne()
+    {
+        string onnx = _folder.File("photos.onnx"), bare = _folder.File("bare.onnx"), free = _folder.File("free.onnx");
+        CommandLine.Run("export", "--load", _model, "--onnx", onnx, "--normalize").Succeeds();
+        CommandLine.Run("export", "--load", _model, "--onnx", bare).Succeeds();
+        string[] named = [.. ((string[])[_model, onnx]).Select(model => CommandLine.Run("predict", "--load", model,
+            _folder.File("photos"), "--backend", "managed", "--json").Json().GetProperty("predictions").GetRawText())];
+        Assert.That(named[1], Is.EqualTo(named[0]));
+        CommandLine.Run("eval", "--load", onnx, "--data", _folder.File("photos"), "--backend", "managed").Succeeds();
+        CommandLine.Run("eval", "--load", bare, "--data", _folder.File("photos")).IsRefusedWith("normalisation",
+            "--normalize");
+        CommandLine.Run("summary", "--model", onnx).Succeeds();
+        File.WriteAllBytes(free, OnnxModels.Of([0, 3, 0, 0], 20, OnnxModels.Node("Relu", ["x"], "y")).ToByteArray());
+        CommandLine.Run("predict", "--load", free, _folder.File("photos")).IsRefusedWith("is free", "convnet import",
+            "--input");
     }
 
     [Test]

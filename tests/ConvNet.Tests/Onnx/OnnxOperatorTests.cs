@@ -28,7 +28,10 @@ public sealed class OnnxOperatorTests
         Case("LeakyRelu with a negative slope", 6, "LeakyRelu", OnnxAttribute.Of("alpha", -0.5f)),
         Case("Selu with other factors", 6, "Selu", OnnxAttribute.Of("alpha", 2f), OnnxAttribute.Of("gamma", 3f)),
         Case("soft shrinkage", 9, "Shrink", OnnxAttribute.Of("lambd", 0.25f), OnnxAttribute.Of("bias", 0.25f)),
-        Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"),
+        Case("hard shrinkage", 9, "Shrink", OnnxAttribute.Of("lambd", 0.25f)),
+        Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"), Case("Exp", 13, "Exp"), Case("Softsign", 1, "Softsign"),
+        Case("ThresholdedRelu", 10, "ThresholdedRelu", OnnxAttribute.Of("alpha", 0.25f)),
+        Case("Softmax of all dimensions from the second on", 11, "Softmax", OnnxAttribute.Of("axis", 2)),
         Case("Softmax of all dimensions", 11, "Softmax", OnnxAttribute.Of("axis", 1)),
         Case("Softmax of rows", 13, "Softmax", OnnxAttribute.Of("axis", 2)),
         Case("Softmax of columns", 13, "Softmax"),
@@ -73,6 +76,67 @@ public sealed class OnnxOperatorTests
             theirs.Max(Math.Abs))));
     }
 
+    private static IEnumerable<TestCaseData> Unbatched =>
+    [
+        Case("Flatten of two", 13, "Flatten", OnnxAttribute.Of("axis", 2)),
+        Case("Flatten of none", 13, "Flatten", OnnxAttribute.Of("axis", 0)),
+        Case("Flatten of the last", 13, "Flatten", OnnxAttribute.Of("axis", -1)),
+        Case("Transpose", 13, "Transpose", Ints("perm", 3, 1, 0, 2)), Case("Transpose back", 13, "Transpose"),
+        Case("Softmax of the first", 13, "Softmax", OnnxAttribute.Of("axis", 0)),
+        Case("ReduceMean of all", 11, "ReduceMean"),
+        Case("ReduceMax of the first and last", 11, "ReduceMax", Ints("axes", 0, -1), OnnxAttribute.Of("keepdims", 0)),
+        Case("Unsqueeze", 11, "Unsqueeze", Ints("axes", 0, 2)),
+        Case("Slice", 9, "Slice", Ints("starts", 1, 2), Ints("ends", 2, 5), Ints("axes", 0, 3)),
+        Named("a mean beside what it is of", s_map, OnnxModels.Of(s_map, 11, OnnxModels.Node("ReduceMean", ["x"], "m",
+            Ints("axes", 0, 2), OnnxAttribute.Of("keepdims", 0)), OnnxModels.Node("Transpose", ["x"], "t",
+            Ints("perm", 0, 2, 1, 3)), OnnxModels.Node("Sub", ["t", "m"], "y"))),
+        Named("Gemm of a transposed matrix", [6, 2], OnnxModels.Of([6, 2], 13, OnnxModels.Node("Gemm",
+            ["x", "w", "b"], "y", OnnxAttribute.Of("transA", 1), OnnxAttribute.Of("alpha", 2f),
+            OnnxAttribute.Of("beta", 0.5f))).With("w", [6, 4], Samples.Uniform(24, 1))
+            .With("b", [2, 4], Samples.Uniform(8, 2))),
+        Named("Concat with itself", s_map, OnnxModels.Of(s_map, 11, OnnxModels.Node("Concat", ["x", "x"], "y",
+            OnnxAttribute.Of("axis", 0)))),
+        Named("a view of other sizes", s_map, OnnxModels.Of(s_map, 11, OnnxModels.Node("Reshape", ["x", "s"], "r"),
+            OnnxModels.Node("ReduceSum", ["r"], "y", Ints("axes", 1))).With("s", 4L, -1, 9)),
+    ];
+
+    [TestCaseSource(nameof(Unbatched))]
+    public void ComputesTensorsWithoutSamplesAsOnnxRuntimeDoes(byte[] file, int[] sizes)
+    {
+        var model = ModelProto.Parser.ParseFrom(file);
+        float[] input = Samples.Uniform(sizes.Aggregate(1, (product, size) => product * size), 5);
+        using var backend = new ManagedBackend();
+        ImportedModel imported = model.Import(new OnnxImportOptions { Unbatched = true });
+        float[] own = imported.Infer(backend, 1, input),
+            theirs = RunInOnnxRuntime(file, "x", input, [.. sizes.Select(size => (long)size)]);
+        Assert.That(own, Is.EqualTo(theirs).Within(1e-5f * Math.Max(1, theirs.Max(Math.Abs))));
+    }
+
+    [Test]
+    public void WhatNeedsSamplesIsRefusedWithoutThem()
+    {
+        ModelProto model = OnnxModels.Of(s_map, 13, OnnxModels.Node("MaxPool", ["x"], "y", Ints("kernel_shape", 2, 2)));
+        Assert.That(() => model.Import(new OnnxImportOptions { Unbatched = true }),
+            Throws.TypeOf<OnnxImportException>().With.Message.Contains("needs a dimension of the samples"));
+        model.Graph.Input[0].Type.TensorType.Shape.Dim[1] = new TensorShapeProto.Types.Dimension { DimParam = "C" };
+        Assert.That(() => model.Import(new OnnxImportOptions { Unbatched = true }),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("dimension 1").And.Message.Contains("free"));
+    }
+
+    [Test]
+    public void WholeNumbersAreMovedAndConvertedOnly()
+    {
+        ModelProto model = OnnxModels.Of(s_map, 13, OnnxModels.Node("MaxPool", ["x"], "p", Ints("kernel_shape", 2, 2)),
+            OnnxModels.Node("Cast", ["p"], "f", OnnxAttribute.Of("to", 1)), OnnxModels.Node("Mul", ["f", "f"], "y"));
+        model.Graph.Input[0].Type.TensorType.ElemType = (int)TensorProto.Types.DataType.Uint8;
+        float[] input = [.. Enumerable.Range(0, 2 * 3 * 7 * 6).Select(i => (float)(i * 37 % 256))];
+        using var backend = new ManagedBackend();
+        float[] own = model.Import().Infer(backend, 2, input);
+        Assert.That(own.Max(), Is.EqualTo(255f * 255));
+        model.Graph.Node[1].OpType = "Identity";
+        Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains("whole numbers"));
+    }
+
     /// <summary>The first output of a model in ONNX Runtime.</summary>
     internal static float[] RunInOnnxRuntime(byte[] model, string name, float[] input, long[] sizes)
     {
@@ -84,6 +148,30 @@ public sealed class OnnxOperatorTests
         };
         tensor.Dims.AddRange(sizes);
         return MemoryMarshal.Cast<byte, float>(OnnxSession.Run(model, tensor)[0].RawData.Span).ToArray();
+    }
+
+    // Operators that are defined above 0, on e^x.
+    private static IEnumerable<TestCaseData> OfPositive()
+    {
+        (string Name, NodeProto Node)[] cases =
+        [
+            ("Log", OnnxModels.Node("Log", ["e"], "y")), ("Sqrt", OnnxModels.Node("Sqrt", ["e"], "y")),
+            ("Reciprocal", OnnxModels.Node("Reciprocal", ["e"], "y")),
+            ("Pow of 1.7", OnnxModels.Node("Pow", ["e", "p"], "y")), ("Div of a constant", OnnxModels.Node("Div",
+                ["p", "e"], "y")),
+        ];
+        return cases.Select(each => Named(each.Name, s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Exp", ["x"], "e"),
+            each.Node).With("p", [1], 1.7f)));
+    }
+
+    // The mean plus the reciprocal of the deviation.
+    private static ModelProto Statistics()
+    {
+        NodeProto norm = OnnxModels.Node("LayerNormalization", ["x", "s"], "n", OnnxAttribute.Of("axis", 2),
+            OnnxAttribute.Of("epsilon", 0.01f));
+        norm.Output.Add(["mean", "scale"]);
+        return OnnxModels.Of(s_map, 17, norm, OnnxModels.Node("Add", ["mean", "scale"], "y"))
+            .With("s", [7, 6], Samples.Uniform(42, 1));
     }
 
     private static IEnumerable<AttributeProto[]> Windows() =>
@@ -109,6 +197,38 @@ public sealed class OnnxOperatorTests
     private static IEnumerable<TestCaseData> Composed()
     {
         int[] vector = [2, 6], signal = [2, 3, 8], last = [2, 5, 4, 3];
+        foreach (TestCaseData each in OfPositive())
+            yield return each;
+        (string Mode, string Coordinates, string Nearest)[] resizes =
+        [
+            ("cubic", "half_pixel", "floor"), ("cubic", "align_corners", "floor"), ("linear", "asymmetric", "floor"),
+            ("nearest", "half_pixel", "ceil"), ("nearest", "align_corners", "round_prefer_floor"),
+        ];
+        foreach ((string mode, string coordinates, string nearest) in resizes)
+            yield return Named($"Resize {mode} {coordinates} {nearest}", s_map, OnnxModels.Of(s_map, 13,
+                OnnxModels.Node("Resize", ["x", "", "", "s"], "y", OnnxAttribute.Of("mode", mode),
+                OnnxAttribute.Of("coordinate_transformation_mode", coordinates),
+                OnnxAttribute.Of("nearest_mode", nearest))).With("s", 2L, 3, 10, 4));
+        yield return Named("Pad with a value", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Pad", ["x", "p", "v"],
+            "y")).With("p", 0L, 0, 1, 0, 0, 0, 0, 2).With("v", [1], 1.25f));
+        yield return Named("Slice backwards", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Slice", ["x", "s", "e",
+            "a", "t"], "y")).With("s", -1L).With("e", -100L).With("a", 2L).With("t", -2L));
+        yield return Named("Tile", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Tile", ["x", "t"], "y"))
+            .With("t", 1L, 2, 1, 3));
+        yield return Named("Gather of pieces", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Gather", ["x", "i"],
+            "y", OnnxAttribute.Of("axis", 2))).With("i", 5L, 0, 1, 2, -1));
+        yield return Named("a constant of the size of a sample", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("Mul", ["x", "c"], "a"), OnnxModels.Node("Sub", ["d", "a"], "y"))
+            .With("c", [3, 1, 6], Samples.Uniform(18, 2)).With("d", [3, 7, 6], Samples.Uniform(126, 3)));
+        yield return Named("a slope for each value", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("PRelu", ["x", "s"], "y")).With("s", [3, 7, 6], Samples.Uniform(126, 3)));
+        yield return Named("a quotient", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Exp", ["x"], "e"),
+            OnnxModels.Node("ReduceSum", ["e", "axes"], "s"), OnnxModels.Node("Div", ["e", "s"], "y"))
+            .With("axes", 1L, 3));
+        yield return Named("LayerNormalization of the last two dimensions", s_map, OnnxModels.Of(s_map, 17,
+            OnnxModels.Node("LayerNormalization", ["x", "s", "b"], "y", OnnxAttribute.Of("axis", 2)))
+            .With("s", [7, 6], Samples.Uniform(42, 1)).With("b", [7, 6], Samples.Uniform(42, 2)));
+        yield return Named("LayerNormalization, the statistics alone", s_map, Statistics());
         yield return Named("MatMul and Add", vector, OnnxModels.Of(vector, 13,
             OnnxModels.Node("MatMul", ["x", "w"], "a"), OnnxModels.Node("Add", ["a", "b"], "y"))
             .With("w", [6, 4], Samples.Uniform(24, 1)).With("b", [4], 1, 2, 3, 4));

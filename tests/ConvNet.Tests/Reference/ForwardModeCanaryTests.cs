@@ -151,6 +151,8 @@ public sealed class ForwardModeCanaryTests
 
         public override BackwardReads BackwardReads => Inner.BackwardReads;
 
+        public override NumberInterval Domain => Inner.Domain;
+
         public override Shape Infer(params ReadOnlySpan<Shape> inputs) => Inner.Infer(inputs);
 
         public override IReadOnlyList<ParameterSpec> Parameters(params ReadOnlySpan<Shape> inputs)

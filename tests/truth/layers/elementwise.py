@@ -52,6 +52,23 @@ for name, kind, attributes, call in [
     layer(table, name, kind, attributes, call, [X])
     layer(table, f"{name}, far out", kind, attributes, call, [], x=[x.clone() for x in FAR])
 
+# Some are defined above 0 only.
+SEVERAL = torch.tensor([1 / 64, 0.25, 0.75, 1, 1.5, 2, 3, 7, 40, 1024]).reshape(1, -1, 1, 1)
+for name, kind, attributes, call, xs in [
+    ("exp", "exp", {}, torch.exp, [SEVERAL[:, :9], -SEVERAL]),
+    ("log", "log", {}, torch.log, [SEVERAL]),
+    ("pow of 1/2", "pow", {"exponent": 0.5}, torch.sqrt, [SEVERAL]),
+    ("pow of -1", "pow", {"exponent": -1}, torch.reciprocal, [SEVERAL, -SEVERAL]),
+    ("pow of 3", "pow", {"exponent": 3}, lambda x: x**3, [SEVERAL, -SEVERAL]),
+    ("pow of -2", "pow", {"exponent": -2}, lambda x: x**-2, [SEVERAL, -SEVERAL]),
+    ("pow of 1.7", "pow", {"exponent": 1.7}, lambda x: x ** single(1.7), [SEVERAL]),
+    ("threshold", "threshold", {"threshold": 0.25}, lambda x: functional.threshold(x, 0.25, 0), [SEVERAL, -SEVERAL]),
+    ("threshold of -1", "threshold", {"threshold": -1, "value": 2}, lambda x: functional.threshold(x, -1, 2),
+     [SEVERAL, -SEVERAL]),
+]:
+    for i, x in enumerate(xs):
+        layer(table, name if i == 0 else f"{name}, below 0", kind, attributes, call, [], x=[x.clone()])
+
 layer(table, "add", "add", {}, lambda a, b, c: a + b + c, [X, X, X])
 layer(table, "sub", "sub", {}, torch.sub, [X, X])
 layer(table, "mul", "mul", {}, torch.mul, [X, X])

@@ -77,6 +77,15 @@ internal static class ActivationImports
     {
         Activation x = c.Input(node);
         OnnxTensor slopes = c.Constant(node, 1);
+        if (ArithmeticImports.IsOfSeveralDimensions(x, slopes))
+        {
+            x = c.Plain(x);
+            Node values = c.Map(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..]))),
+                each = c.Add(node, new Prelu(perChannel: true), values);
+            c.Write(each, each.Parameters[0].Role, ArithmeticImports.Spread(slopes, x.Sizes[1..]).ToReals());
+            c.Set(node, Activation.Of(each, x.Sizes));
+            return;
+        }
         // Before version 7, the slopes are those of the channels whatever follows them.
         int dimension = node.Version < 7 && slopes.Length > 1 && x.Rank > 1 && slopes.Length == x.Sizes[1] ? 1
             : ArithmeticImports.ChannelOf(x, slopes);
@@ -104,14 +113,23 @@ internal static class ActivationImports
         c.Set(node, x.With(scaled));
     }
 
-    /// <summary>Shrink by its threshold: the input without what lies within the limits.</summary>
+    /// <summary>Shrink: the input without what lies within the limits, if it is shrunk by its threshold; otherwise,
+    /// the difference of the values above the threshold and of the negated ones.</summary>
     public static void Shrink(ImportContext c, OnnxNode node)
     {
-        float threshold = node.Real("lambd", 0.5f);
-        if (node.Real("bias") != threshold || threshold <= 0)
-            throw new UnsupportedNodeException($"lambd is {threshold} and bias {node.Real("bias")}; only equal values "
-                + "are a difference of layers");
+        (float threshold, float bias) = (node.Real("lambd", 0.5f), node.Real("bias"));
+        if (threshold < 0 || (threshold == 0 && bias == 0))
+            throw new UnsupportedNodeException($"lambd is {threshold}; it must be positive");
         Activation x = c.Input(node);
+        if (bias != threshold)
+        {
+            Node negated = c.AddPart(node, "negated", new LayerScale(-1), x.Node);
+            c.Write(negated, ParameterRole.Scale, [.. Enumerable.Repeat(-1f, x.Node.Shape.C)], isFixed: true);
+            Node above = c.AddPart(node, "above", new Threshold(threshold, bias), x.Node),
+                below = c.AddPart(node, "below", new Threshold(threshold, bias), negated);
+            c.Set(node, x.With(c.Add(node, new Subtract(), above, below)));
+            return;
+        }
         Node within = c.AddPart(node, "within", new Clip(-threshold, threshold), x.Node);
         c.Set(node, x.With(c.Add(node, new Subtract(), x.Node, within)));
     }
@@ -128,12 +146,34 @@ internal static class ActivationImports
         Elementwise(c, node, new Silu());
     }
 
-    /// <summary>ThresholdedRelu with a threshold of 0: a <see cref="Relu"/>.</summary>
+    /// <summary>Reciprocal: a <see cref="Pow"/>.</summary>
+    public static void Reciprocal(ImportContext c, OnnxNode node) => Elementwise(c, node, new Pow(-1));
+
+    /// <summary>Sqrt: a <see cref="Pow"/>.</summary>
+    public static void Sqrt(ImportContext c, OnnxNode node) => Elementwise(c, node, new Pow(0.5f));
+
+    /// <summary>Softsign: x/(1 + |x|).</summary>
+    public static void Softsign(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.Input(node);
+        Node size = c.AddPart(node, "size", new Prelu(perChannel: false, -1), x.Node);
+        c.Write(size, size.Parameters[0].Role, [-1], isFixed: true);
+        Node sum = ArithmeticImports.AddAffine(c, node, "sum", x.With(size), 1, 1);
+        Node share = c.AddPart(node, "share", new Pow(-1), sum);
+        c.Set(node, x.With(c.Add(node, new Multiply(), x.Node, share)));
+    }
+
+    /// <summary>A comparison that selects a value or a constant: a <see cref="ConvNet.Threshold"/>.</summary>
+    public static void Threshold(ImportContext c, OnnxNode node)
+        => Elementwise(c, node, new Threshold(node.Real("threshold"), node.Real("value")));
+
+    /// <summary>ThresholdedRelu: a <see cref="ConvNet.Threshold"/>; with a threshold of 0, a
+    /// <see cref="Relu"/>.</summary>
     public static void ThresholdedRelu(ImportContext c, OnnxNode node)
     {
-        if (node.Real("alpha", 1) != 0)
-            throw new UnsupportedNodeException($"no layer has a threshold of {node.Real("alpha", 1)}");
-        Elementwise(c, node, new Relu());
+        float alpha = node.Real("alpha", 1);
+        Elementwise(c, node, alpha == 0 && node.Note != ConvNet.Threshold.Declared.Kind ? new Relu()
+            : new Threshold(alpha));
     }
 
     /// <summary>Softmax.</summary>
@@ -147,9 +187,9 @@ internal static class ActivationImports
     {
         if (c.IsRead(node, 1))
             throw new UnsupportedNodeException("its second output, the mask, is used");
-        if (c.Scalar(node, 2, 0) != 0)
-            throw new UnsupportedNodeException("it drops values in inference too (training_mode)");
         float probability = node.Has("ratio") ? node.Real("ratio") : (float)c.Scalar(node, 1, 0.5);
+        if (c.Scalar(node, 2, 0) != 0 && probability != 0)
+            throw new UnsupportedNodeException("it drops values in inference too (training_mode)");
         Elementwise(c, node, DropoutNodes.LayerOf(node.Note, probability));
     }
 
@@ -163,7 +203,7 @@ internal static class ActivationImports
     {
         Activation x = c.Input(node);
         bool oneAxis = node.Version >= FirstWithOneAxis;
-        int axis = x.Dimension(node.Whole("axis", oneAxis ? -1 : 1));
+        int axis = c.Dimension(x, node.Whole("axis", oneAxis ? -1 : 1));
         if (oneAxis || x.Sizes[(axis + 1)..].All(size => size == 1))
         {
             x = c.WithChannels(x, axis);
@@ -172,9 +212,17 @@ internal static class ActivationImports
         }
         // Before, all dimensions from the axis on are one.
         x = c.Plain(x);
-        if (x.Sizes[1..axis].Any(size => size != 1))
-            throw new UnsupportedNodeException($"it works on all dimensions from {axis} on");
-        Node flat = c.Map(Activation.Of(x.Node, x.Sizes[0], x.Sizes[1..].Aggregate(1L, (a, b) => a * b)));
-        c.Set(node, x.With(c.Add(node, layer, flat)));
+        if (axis == 0)
+            throw new UnsupportedNodeException("it works on the dimension of the samples");
+        if (x.Sizes[1..axis].All(size => size == 1))
+        {
+            Node flat = c.Map(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..])));
+            c.Set(node, x.With(c.Add(node, layer, flat)));
+            return;
+        }
+        Activation rows = c.WithChannels(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..axis]),
+            Views.Product(x.Sizes[axis..])), 2);
+        rows = c.Plain(rows.With(c.Add(node, layer, c.Stored(rows))));
+        c.Set(node, Activation.Of(rows.Node, x.Sizes));
     }
 }

@@ -36,22 +36,34 @@ internal static class ArithmeticImports
             Join(c, node, new Multiply(), scales: true);
     }
 
-    /// <summary>Div by a constant.</summary>
+    /// <summary>Div: a product with the reciprocal.</summary>
     public static void Div(ImportContext c, OnnxNode node)
     {
-        if (ConstantOf(c, node) is not (var x, var constant, false))
-            throw new UnsupportedNodeException("no layer divides by a value that depends on the input");
-        WithConstant(c, node, x, constant, value => (1 / value, 0));
+        if (ConstantOf(c, node) is (var x, var constant, false))
+        {
+            WithConstant(c, node, x, constant, value => (1 / value, 0));
+            return;
+        }
+        string reciprocal = $"{node.Outputs[0]}.reciprocal";
+        ActivationImports.Reciprocal(c,
+            node with { Name = reciprocal, Outputs = [reciprocal], Inputs = [node.Input(1)] });
+        Mul(c, node with { Inputs = [node.Input(0), reciprocal] });
     }
 
-    /// <summary>Pow with the exponents 1, 2 and 3: products.</summary>
+    /// <summary>Pow with one exponent: a <see cref="ConvNet.Pow"/>, or products for 1, 2 and 3.</summary>
     public static void Pow(ImportContext c, OnnxNode node)
     {
         Activation x = c.Input(node);
         OnnxTensor exponent = c.Constant(node, 1);
-        if (exponent.Length != 1 || exponent.At(0) is not (1 or 2 or 3))
-            throw new UnsupportedNodeException(exponent.Length == 1
-                ? $"no layer computes the power {exponent.At(0)}" : "its exponents differ");
+        if (exponent.Length < 1 || exponent.ToReals().Distinct().Count() != 1)
+            throw new UnsupportedNodeException("its exponents differ");
+        if (exponent.Sizes.Length > x.Rank - c.Lead)
+            throw new UnsupportedNodeException($"its exponents have {exponent.Sizes.Length} dimensions");
+        if (exponent.At(0) is not (1 or 2 or 3) || node.Note == ConvNet.Pow.Declared.Kind)
+        {
+            c.Set(node, x.With(c.Add(node, new Pow((float)exponent.At(0)), x.Node)));
+            return;
+        }
         Node power = x.Node;
         if (exponent.At(0) == 3)
             power = c.AddPart(node, "square", new Multiply(), power, x.Node);
@@ -150,16 +162,24 @@ internal static class ArithmeticImports
         // Before version 7, an attribute says where the dimensions of the constant are.
         if (node.Version < 7 && node.Has("axis") && constant.Length > 1)
         {
-            int axis = x.Dimension(node.Whole("axis"));
+            int axis = c.Dimension(x, node.Whole("axis"));
             constant = constant.WithSizes([.. constant.Sizes, .. Enumerable.Repeat(1L, Math.Max(0, x.Rank - axis
                 - constant.Sizes.Length))]);
+        }
+        if (constant.Sizes.Length > x.Rank)
+            throw new UnsupportedNodeException($"its constant has {constant.Sizes.Length} dimensions");
+        long[]? whole = null;
+        if (IsOfSeveralDimensions(x, constant))
+        {
+            // Every value of a sample becomes a channel.
+            (x, whole) = (c.Plain(x), x.Sizes);
+            constant = Spread(constant, whole[1..]);
+            x = Activation.Of(x.Node, whole[0], constant.Length);
         }
         int dimension = ChannelOf(x, constant);
         (float Scale, float Shift)[] values = [.. constant.ToReals().Select(of)];
         if (dimension < 0)
         {
-            if (constant.Sizes.Length > x.Rank)
-                throw new UnsupportedNodeException($"its constant has {constant.Sizes.Length} dimensions");
             Scale(c, node, x, values[0].Scale, values[0].Shift);
             return;
         }
@@ -176,7 +196,36 @@ internal static class ArithmeticImports
             c.Write(added, ParameterRole.Weight, [.. values.Select(value => value.Scale)], isFixed: true);
             c.Write(added, ParameterRole.Bias, [.. values.Select(value => value.Shift)]);
         }
-        c.Set(node, x.With(added));
+        c.Set(node, whole is null ? x.With(added) : Activation.Of(added, whole));
+    }
+
+    /// <summary>Whether a constant differs along several dimensions of a sample, and not along that of the
+    /// samples.</summary>
+    public static bool IsOfSeveralDimensions(Activation x, OnnxTensor constant)
+    {
+        int first = x.Rank - constant.Sizes.Length;
+        int[] wide = [.. Enumerable.Range(0, constant.Sizes.Length).Where(i => constant.Sizes[i] != 1)];
+        return wide.Length > 1 && wide[0] + first > 0 && wide.All(i => constant.Sizes[i] == x.Sizes[i + first]);
+    }
+
+    /// <summary>Returns the values of a constant for all values of a sample.</summary>
+    public static OnnxTensor Spread(OnnxTensor constant, long[] sizes)
+    {
+        int more = sizes.Length - constant.Sizes.Length;
+        long[] of = more >= 0 ? [.. Enumerable.Repeat(1L, more), .. constant.Sizes] : constant.Sizes[-more..];
+        float[] from = constant.ToReals(), values = new float[Views.Product(sizes)];
+        for (int i = 0; i < values.Length; i++)
+        {
+            long rest = i, at = 0, stride = 1;
+            for (int d = sizes.Length - 1; d >= 0; d--)
+            {
+                (rest, long position) = Math.DivRem(rest, sizes[d]);
+                at += of[d] == 1 ? 0 : position * stride;
+                stride *= of[d];
+            }
+            values[i] = from[at];
+        }
+        return OnnxTensor.Of([values.Length], values);
     }
 
     private static void Scale(ImportContext c, OnnxNode node, Activation x, float scale, float shift)
@@ -211,6 +260,8 @@ internal static class ArithmeticImports
             return;
         }
         inputs = [.. inputs.Select(x => c.Plain(x))];
+        if (c.Lead > 0)
+            inputs = [.. inputs.Select(x => c.Widened(x, inputs.Max(each => each.Rank)))];
         long[] sizes = Broadcast(inputs);
         Node[] maps = [.. inputs.Select(x => Spread(c, x, sizes, scales))];
         c.Set(node, Activation.Of(c.Add(node, layer, maps), sizes));
@@ -235,30 +286,34 @@ internal static class ArithmeticImports
         return sizes;
     }
 
-    /// <summary>Spreads a value for each channel, which <see cref="Multiply"/> does itself, or for each pixel over a
-    /// map.</summary>
+    /// <summary>Spreads a value over its dimensions of size 1. With a value for each channel, <see cref="Multiply"/>
+    /// does that itself.</summary>
     /// <param name="c">The import.</param>
     /// <param name="x">The value.</param>
     /// <param name="sizes">The sizes of the map.</param>
     /// <param name="scales">Whether a <see cref="Multiply"/> reads it.</param>
-    /// <exception cref="UnsupportedNodeException">It has other values.</exception>
     public static Node Spread(ImportContext c, Activation x, long[] sizes, bool scales = false)
     {
-        Node map = c.Stored(x);
-        Shape wanted = ImportContext.ShapeOf(sizes);
-        if (map.Shape.C == 1 && wanted.C > 1 && (map.Shape.IsVector || map.Shape.Area == wanted.Area))
+        Shape own = ImportContext.ShapeOf(x.Stored), wanted = ImportContext.ShapeOf(sizes);
+        if (own.C == 1 && wanted.C > 1 && (own.IsVector || own.Area == wanted.Area))
         {
             // Every channel is the same map.
-            Node channels = c.AddNamed($"{map.Name}.channels", new Conv2d(wanted.C, 1, bias: false), map);
+            Node map = c.Stored(x), channels = c.AddNamed($"{map.Name}.channels", new Conv2d(wanted.C, 1, bias: false),
+                map);
             c.Write(channels, ParameterRole.Weight, [.. Enumerable.Repeat(1f, wanted.C)], isFixed: true);
-            map = channels;
+            x = Activation.Of(channels, sizes[0], wanted.C, channels.Shape.H, channels.Shape.W);
+            own = channels.Shape;
         }
-        if (map.Shape == wanted || (scales && map.Shape == Shape.Vector(wanted.C)))
-            return map;
-        return map.Shape == Shape.Vector(wanted.C)
-            ? c.AddNamed(null, new Upsample(size: (wanted.H, wanted.W)), map)
-            : throw new UnsupportedNodeException($"no layer spreads {Text(x)} values over "
-                + $"N×{string.Join('×', sizes.Skip(1))}");
+        if (own == wanted || (scales && own == Shape.Vector(wanted.C)))
+            return c.Stored(x);
+        if (own == Shape.Vector(wanted.C))
+            return c.AddNamed(null, new Upsample(size: (wanted.H, wanted.W)), c.Stored(x));
+        for (int d = 1; d < sizes.Length; d++)
+        {
+            if (x.Sizes[d] != sizes[d])
+                x = c.Repeated(x, d, sizes[d]);
+        }
+        return c.Stored(x);
     }
 
     // The inputs become the rows of a map of as many rows as there are inputs.

@@ -36,6 +36,11 @@ internal static class ConvolutionImports
     /// <summary>Gemm with constant weights: a <see cref="Linear"/>.</summary>
     public static void Gemm(ImportContext c, OnnxNode node)
     {
+        if (c.Lead > 0)
+        {
+            GemmOfOneMatrix(c, node);
+            return;
+        }
         Activation x = c.Input(node);
         OnnxTensor w = c.Constant(node, 1);
         if (node.Whole("transA") != 0)
@@ -48,6 +53,30 @@ internal static class ConvolutionImports
         if (node.Real("alpha", 1) is not 1 and var alpha)
             weights = Array.ConvertAll(weights, value => alpha * value);
         AddLinear(c, node, x, outputs, weights, c.Optional(node, 2), node.Real("beta", 1));
+    }
+
+    // A product with a matrix of weights, and a sum.
+    private static void GemmOfOneMatrix(ImportContext c, OnnxNode node)
+    {
+        string result = node.Outputs[0], x = $"{result}.x", weights = $"{result}.weights",
+            product = $"{result}.product", bias = $"{result}.bias";
+        (Activation given, OnnxTensor w) = (c.Input(node), c.Constant(node, 1));
+        if (given.Rank != 3 || w.Sizes.Length != 2)
+            throw new InvalidDataException($"{node.Place} multiplies tensors of {given.Rank - 1} and "
+                + $"{w.Sizes.Length} dimensions.");
+        c.Define(x, node.Whole("transA") == 0 ? given : given.Transposed([0, 2, 1], x));
+        bool isTransposed = node.Whole("transB") != 0;
+        float alpha = node.Real("alpha", 1), beta = node.Real("beta", 1);
+        float[] values = Array.ConvertAll(isTransposed ? Transposed(w) : w.ToReals(), value => alpha * value);
+        c.Define(weights, OnnxTensor.Of(isTransposed ? [w.Sizes[1], w.Sizes[0]] : w.Sizes, values));
+        if (c.Optional(node, 2) is not { } added)
+        {
+            MatMul(c, node with { Inputs = [x, weights] });
+            return;
+        }
+        MatMul(c, node with { Name = product, Inputs = [x, weights], Outputs = [product] });
+        c.Define(bias, OnnxTensor.Of(added.Sizes, Array.ConvertAll(added.ToReals(), value => beta * value)));
+        ArithmeticImports.Add(c, node with { Inputs = [product, bias] });
     }
 
     /// <summary>MatMul with constant weights: a <see cref="Linear"/>, or a convolution of every pixel. A third input is

@@ -48,27 +48,57 @@ internal static class NormalizationImports
         Normalized(c, node, x, new GroupNorm(groups, node.Real("epsilon", 1e-5f), node.Has(1)), perGroup);
     }
 
-    /// <summary>LayerNormalization of a whole sample, or of the channels of each pixel: a
-    /// <see cref="LayerNorm"/>.</summary>
+    /// <summary>LayerNormalization: a <see cref="LayerNorm"/> of the whole sample or of the last dimensions as
+    /// channels. The statistics are computed by layers of their own, if they are read.</summary>
     public static void Layer(ImportContext c, OnnxNode node)
     {
-        if (c.IsRead(node, 1) || c.IsRead(node, 2))
-            throw new UnsupportedNodeException("its further outputs, the statistics, are used");
         Activation x = c.Input(node);
-        int axis = x.Dimension(node.Whole("axis", -1));
+        int axis = c.Dimension(x, node.Whole("axis", -1));
         long count = node.Whole("count", x.Rank - axis);
         if (axis + count != x.Rank)
             throw new UnsupportedNodeException($"it normalises {count} dimensions from {axis} on, of {x.Rank}");
+        if (axis == 0)
+            throw new UnsupportedNodeException("it normalises over the samples");
+        if (c.IsRead(node, 0))
+            AddLayer(c, node, x, axis);
+        if (c.IsRead(node, 1) || c.IsRead(node, 2))
+            AddStatistics(c, node, c.Plain(x), axis);
+    }
+
+    private static void AddLayer(ImportContext c, OnnxNode node, Activation x, int axis)
+    {
         if (axis == 1)
-        {
-            x = c.Plain(x);
-            Normalized(c, node, x, NormOf(node, LayerNormAxes.Sample));
-        }
+            Normalized(c, node, c.Plain(x), NormOf(node, LayerNormAxes.Sample));
         else if (axis == x.Rank - 1)
             Normalized(c, node, c.WithChannels(x, axis), NormOf(node, LayerNormAxes.Channels));
         else
-            throw new UnsupportedNodeException($"it normalises dimensions {axis} to {x.Rank - 1}; a layer normalises "
-                + "the channels of each pixel, or whole samples");
+        {
+            x = c.Plain(x);
+            Activation rows = Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..axis]),
+                Views.Product(x.Sizes[axis..]));
+            Normalized(c, node, c.WithChannels(rows, 2), NormOf(node, LayerNormAxes.Channels));
+            c.Set(node, Activation.Of(c.Plain(c.Find(node.Outputs[0])!).Node, x.Sizes));
+        }
+    }
+
+    // The mean of the dimensions from the axis on, and the reciprocal of the root of their variance plus ε.
+    private static void AddStatistics(ImportContext c, OnnxNode node, Activation x, int axis)
+    {
+        long[] sizes = [.. x.Sizes.Select((size, d) => d < axis ? size : 1)];
+        Node rows = c.Stored(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..axis]),
+            Views.Product(x.Sizes[axis..])));
+        Node mean = c.AddPart(node, "mean", new GlobalAvgPool2d(), rows);
+        if (c.IsRead(node, 1))
+            c.Define(node.Outputs[1], Activation.Of(mean, sizes));
+        if (!c.IsRead(node, 2))
+            return;
+        Node means = c.AddPart(node, "means", new Upsample(size: (rows.Shape.H, rows.Shape.W)), mean),
+            centred = c.AddPart(node, "centred", new Subtract(), rows, means),
+            squares = c.AddPart(node, "squares", new Multiply(), centred, centred);
+        Node variance = c.AddPart(node, "variance", new GlobalAvgPool2d(), squares);
+        Node sum = ArithmeticImports.AddAffine(c, node, "sum", Activation.Of(variance, sizes), 1,
+            node.Real("epsilon", 1e-5f));
+        c.Define(node.Outputs[2], Activation.Of(c.AddPart(node, "scale", new Pow(-0.5f), sum), sizes));
     }
 
     /// <summary>LayerNormalization between two transpositions: a <see cref="LayerNorm"/> of the channels.</summary>

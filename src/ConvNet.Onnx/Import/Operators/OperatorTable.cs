@@ -26,6 +26,7 @@ internal static class OperatorTable
         ["Div"] = ArithmeticImports.Div,
         ["Dropout"] = ActivationImports.Dropout,
         ["Elu"] = ActivationImports.Elu,
+        ["Exp"] = ActivationImports.Plain<Exp>,
         ["Expand"] = ResizeImports.Expand,
         ["Flatten"] = ShapeImports.Flatten,
         ["Gelu"] = ActivationImports.Gelu,
@@ -41,6 +42,7 @@ internal static class OperatorTable
         ["LRN"] = NormalizationImports.LocalResponse,
         ["LayerNormalization"] = NormalizationImports.Layer,
         ["LeakyRelu"] = ActivationImports.LeakyRelu,
+        ["Log"] = ActivationImports.Plain<Log>,
         ["LogSoftmax"] = ActivationImports.LogSoftmax,
         ["MatMul"] = ConvolutionImports.MatMul,
         ["Max"] = ArithmeticImports.Max,
@@ -53,6 +55,7 @@ internal static class OperatorTable
         ["PRelu"] = ActivationImports.Prelu,
         ["Pad"] = ResizeImports.Pad,
         ["Pow"] = ArithmeticImports.Pow,
+        ["Reciprocal"] = ActivationImports.Reciprocal,
         ["ReduceMax"] = ReductionImports.Max,
         ["ReduceMean"] = ReductionImports.Mean,
         ["ReduceMin"] = ReductionImports.Min,
@@ -64,17 +67,21 @@ internal static class OperatorTable
         ["Shape"] = ShapeImports.Shape,
         ["Shrink"] = ActivationImports.Shrink,
         ["Sigmoid"] = ActivationImports.Plain<Sigmoid>,
+        ["Size"] = ShapeImports.Size,
         ["Slice"] = ShapeImports.Slice,
         ["Softmax"] = ActivationImports.Softmax,
         ["Softplus"] = ActivationImports.Softplus,
+        ["Softsign"] = ActivationImports.Softsign,
         ["SpaceToDepth"] = ShapeImports.SpaceToDepth,
         ["Split"] = ShapeImports.Split,
+        ["Sqrt"] = ActivationImports.Sqrt,
         ["Squeeze"] = ShapeImports.Squeeze,
         ["Sub"] = ArithmeticImports.Sub,
         ["Sum"] = ArithmeticImports.Sum,
         ["Swish"] = ActivationImports.Swish,
         ["Tanh"] = ActivationImports.Plain<Tanh>,
         ["ThresholdedRelu"] = ActivationImports.ThresholdedRelu,
+        ["Tile"] = ResizeImports.Tile,
         ["Transpose"] = ShapeImports.Transpose,
         ["Unsqueeze"] = ShapeImports.Unsqueeze,
         ["Upsample"] = ResizeImports.Upsample,
@@ -93,7 +100,26 @@ internal static class OperatorTable
             ["Mish"] = ActivationImports.Plain<Mish>,
             ["Silu"] = ActivationImports.Plain<Silu>,
             ["Softplus"] = ActivationImports.Softplus,
+            ["Threshold"] = ActivationImports.Threshold,
         }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    // Operators that are defined for N×C×H×W only.
+    private static readonly FrozenSet<string> s_ofSamples = new[] { "AdaptiveAveragePool", "AdaptiveMaxPool",
+        "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool",
+        "GlobalMaxPool", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Pad", "Resize",
+        "SpaceToDepth", "Upsample" }.ToFrozenSet();
+
+    // Operators whose results are values of their inputs, which real numbers hold as they are up to 2^24.
+    private static readonly FrozenSet<string> s_ofWholes = new[] { "Abs", "Cast", "Clip", "Concat", "DepthToSpace",
+        "Expand", "Flatten", "Gather", "Identity", "Max", "MaxPool", "Min", "Pad", "ReduceMax", "ReduceMin", "Relu",
+        "Reshape", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze" }
+        .ToFrozenSet();
+
+    /// <summary>Whether an operator needs a dimension of the samples.</summary>
+    public static bool NeedsSamples(OnnxNode node) => s_ofSamples.Contains(node.Operator);
+
+    /// <summary>Whether an operator on whole numbers gives the same results as on real ones.</summary>
+    public static bool KeepsWhole(OnnxNode node) => s_ofWholes.Contains(node.Operator);
 
     /// <summary>The names of the operators of ONNX.</summary>
     public static IEnumerable<string> Names => s_onnx.Keys.Order(StringComparer.Ordinal);

@@ -37,9 +37,10 @@ internal static class ReductionImports
                 c.Set(node, x);
                 return;
             }
-            throw new UnsupportedNodeException("it reduces over the samples too");
+            axes = c.Lead == 0 ? throw new UnsupportedNodeException("it reduces over the samples too")
+                : [.. Enumerable.Range(0, x.Rank - 1).Select(axis => (long)axis)];
         }
-        var reduced = axes.Select(axis => x.Dimension(axis)).ToHashSet();
+        var reduced = axes.Select(axis => c.Dimension(x, axis)).ToHashSet();
         if (reduced.Contains(0))
             throw new UnsupportedNodeException("it reduces over the samples");
         bool keeps = node.Whole("keepdims", 1) != 0;

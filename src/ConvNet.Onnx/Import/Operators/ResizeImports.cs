@@ -3,7 +3,8 @@ namespace ConvNet.Onnx;
 /// <summary>The import of padding and resizing.</summary>
 internal static class ResizeImports
 {
-    private const int FirstPadInputs = 11, FirstWithPads = 2, FirstResize = 11, FirstUpsampleInput = 9;
+    private const int FirstPadInputs = 11, FirstWithPads = 2, FirstResize = 11, FirstUpsampleInput = 9,
+        FirstTile = 6, MostWeights = 1 << 24;
 
     /// <summary>Pad: a <see cref="Pad2d"/>, and a <see cref="Slice"/> where a padding is negative.</summary>
     public static void Pad(ImportContext c, OnnxNode node)
@@ -13,13 +14,11 @@ internal static class ResizeImports
         long[] pads = attributes ? node.Wholes(node.Version < FirstWithPads ? "paddings" : "pads") ?? []
             : c.Constant(node, 1).ToWholes();
         if (!attributes && c.Optional(node, 3)?.ToWholes() is { } axes)
-            pads = OfAllAxes(node, x, pads, axes);
+            pads = OfAllAxes(c, node, x, pads, axes);
         if (pads.Length != 2 * x.Rank || x.Rank > 4)
             throw new InvalidDataException($"{node.Place} has {pads.Length} pads for a tensor of {x.Rank} dimensions.");
         string mode = node.Text("mode", "constant");
         double value = attributes ? node.Real("value") : c.Scalar(node, 2, 0);
-        if (mode == "constant" && value != 0)
-            throw new UnsupportedNodeException($"it pads with {value}; a layer pads with 0");
         if (pads[0] != 0 || pads[1] != 0 || pads[x.Rank] != 0 || pads[x.Rank + 1] != 0)
             throw new UnsupportedNodeException("it pads samples or channels");
         var padding = new Padding(Of(2, 0), Of(3, 0), Of(2, x.Rank), Of(3, x.Rank));
@@ -33,12 +32,35 @@ internal static class ResizeImports
         Node map = padding.Least < 0 ? Cropped(c, node, x, padding) : c.Stored(x);
         padding = new Padding(Math.Max(0, padding.Top), Math.Max(0, padding.Left), Math.Max(0, padding.Bottom),
             Math.Max(0, padding.Right));
-        Node padded = c.Add(node, new Pad2d(padding, how), map);
+        bool isFilled = mode == "constant" && value != 0 && padding != 0;
+        Node padded = isFilled ? c.AddPart(node, "zeros", new Pad2d(padding, how), map)
+            : c.Add(node, new Pad2d(padding, how), map);
         Shape y = padded.Shape;
-        c.Set(node, Activation.Of(padded, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]));
+        Activation result = Activation.Of(padded, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]);
+        c.Set(node, result);
+        if (isFilled)
+            AddBorder(c, node, result, padding, (float)value);
 
         int Of(int dimension, int from) => dimension >= x.Rank ? 0
             : (int)Math.Clamp(pads[from + dimension], int.MinValue, int.MaxValue);
+    }
+
+    // A layer pads with 0, to which the value is added.
+    private static void AddBorder(ImportContext c, OnnxNode node, Activation x, Padding padding, float value)
+    {
+        Shape y = x.Node.Shape;
+        float[] border = new float[y.Area];
+        for (int i = 0; i < border.Length; i++)
+        {
+            (int row, int column) = Math.DivRem(i, y.W);
+            bool isInside = row >= padding.Top && row < y.H - padding.Bottom && column >= padding.Left
+                && column < y.W - padding.Right;
+            border[i] = isInside ? 0 : value;
+        }
+        string zeros = $"{node.Outputs[0]}.zeros", values = $"{node.Outputs[0]}.border";
+        c.Define(zeros, x);
+        c.Define(values, OnnxTensor.Of(x.Rank == 3 ? [y.H] : [y.H, y.W], border));
+        ArithmeticImports.Add(c, node with { Inputs = [zeros, values] });
     }
 
     /// <summary>Expand of a value for each channel or each pixel.</summary>
@@ -46,8 +68,9 @@ internal static class ResizeImports
     {
         Activation x = c.Plain(c.Input(node));
         long[] asked = c.Constant(node, 1, isShape: true).ToWholes();
-        if (asked.Length > x.Rank)
+        if (c.Lead == 0 && asked.Length > x.Rank)
             throw new UnsupportedNodeException("it adds dimensions before that of the samples");
+        x = c.Widened(x, asked.Length + c.Lead);
         long[] sizes = x.Sizes;
         for (int i = 0; i < asked.Length; i++)
         {
@@ -60,9 +83,31 @@ internal static class ResizeImports
             c.Set(node, x);
             return;
         }
-        if (x.Rank is < 2 or > 4 || sizes[0] != x.Sizes[0])
+        if (x.Rank < 2 || sizes[0] != x.Sizes[0])
             throw new UnsupportedNodeException("it repeats samples");
         c.Set(node, Activation.Of(ArithmeticImports.Spread(c, x, sizes), sizes));
+    }
+
+    /// <summary>Tile: an <see cref="ConvNet.Upsample"/> for each dimension.</summary>
+    public static void Tile(ImportContext c, OnnxNode node)
+    {
+        if (node.Version < FirstTile)
+            throw new UnsupportedNodeException("its first version repeats along an axis that is an input");
+        Activation x = c.Input(node);
+        long[] times = c.Lifted(c.Constant(node, 1).ToWholes());
+        if (times.Length != x.Rank)
+            throw new InvalidDataException($"{node.Place} repeats {times.Length - c.Lead} dimensions of a tensor of "
+                + $"{x.Rank - c.Lead}.");
+        if (times[0] != 1)
+            throw new UnsupportedNodeException("it repeats samples");
+        if (times.Any(each => each < 1))
+            throw new UnsupportedNodeException("it selects no values");
+        for (int d = 1; d < x.Rank; d++)
+        {
+            if (times[d] > 1)
+                x = c.Repeated(x, d, times[d]);
+        }
+        c.Set(node, x);
     }
 
     /// <summary>Upsample: the operator before <see cref="Resize"/>.</summary>
@@ -74,7 +119,8 @@ internal static class ResizeImports
         Add(c, node, x, scales, null, new ResizePositions("asymmetric", "floor", node.Text("mode", "nearest")));
     }
 
-    /// <summary>Resize: an <see cref="ConvNet.Upsample"/>, if its positions are those of the operator.</summary>
+    /// <summary>Resize: an <see cref="ConvNet.Upsample"/>, if its positions are those of the operator; otherwise,
+    /// convolutions with the weights of the interpolation, along the rows and the columns.</summary>
     public static void Resize(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
@@ -90,15 +136,22 @@ internal static class ResizeImports
             throw new UnsupportedNodeException($"its policy is {Excerpt.Of(policy)}; a layer stretches");
         if (node.Wholes("axes") is { } axes)
         {
-            int[] of = [.. axes.Select(axis => x.Dimension(axis))];
+            int[] of = [.. axes.Select(axis => c.Dimension(x, axis))];
             scales = scales is null ? null : [.. Whole(of, scales, _ => 1f)];
             sizes = sizes is null ? null : [.. Whole(of, sizes, d => x.Sizes[d])];
         }
         if (node.Whole("antialias") != 0)
             throw new UnsupportedNodeException("it smooths (antialias)");
+        if (node.Real("extrapolation_value") != 0)
+            throw new UnsupportedNodeException($"its value outside is {node.Real("extrapolation_value")}, not 0");
         Add(c, node, x, scales, sizes, new ResizePositions(
             node.Text("coordinate_transformation_mode", "half_pixel"),
-            node.Text("nearest_mode", "round_prefer_floor"), mode, node.Note == ConvNet.Upsample.Declared.Kind));
+            node.Text("nearest_mode", "round_prefer_floor"), mode, node.Note == ConvNet.Upsample.Declared.Kind)
+        {
+            CubicCoefficient = node.Real("cubic_coeff_a", -0.75f),
+            ExcludesOutside = node.Whole("exclude_outside") != 0,
+            Region = c.Optional(node, 1) is { Length: > 0 } region ? region.ToReals() : null,
+        });
 
         T[] Whole<T>(int[] of, T[] values, Func<int, T> otherwise)
         {
@@ -117,9 +170,14 @@ internal static class ResizeImports
                 + $"of {x.Rank}; a layer resizes maps");
         if (scales is not null ? scales[0] != 1 || scales[1] != 1 : sizes![0] != x.Sizes[0] || sizes[1] != x.Sizes[1])
             throw new UnsupportedNodeException("it resizes samples or channels");
-        if (positions.Mode is not ("nearest" or "linear" or "bilinear"))
+        if (positions.Mode is not ("nearest" or "linear" or "bilinear" or "cubic"))
             throw new UnsupportedNodeException($"no layer interpolates in the mode \"{Excerpt.Of(positions.Mode)}\"");
         bool linear = positions.Mode != "nearest", aligned = positions.Coordinates == "align_corners";
+        if (positions.Mode == "cubic")
+        {
+            Interpolate(c, node, x, scales, sizes, positions);
+            return;
+        }
         Node map = c.Stored(x);
         UpsampleMode how = linear ? UpsampleMode.Bilinear : UpsampleMode.Nearest;
         Upsample layer = scales is not null
@@ -127,11 +185,36 @@ internal static class ResizeImports
             : new Upsample(default, how, linear && aligned, ((int)sizes![2], sizes.Length > 3 ? (int)sizes[3] : 1));
         Shape y = layer.Infer(map.Shape);
         if (!positions.AreThose(layer, map.Shape, y))
-            throw new UnsupportedNodeException($"its positions ({Excerpt.Of(positions.Coordinates)}"
-                + (linear ? "" : $", {Excerpt.Of(positions.Nearest)}") + $") are not those of a layer for "
-                + $"{map.Shape} to {y}");
+        {
+            Interpolate(c, node, x, scales, sizes, positions);
+            return;
+        }
         Node resized = c.Add(node, layer, map);
         c.Set(node, Activation.Of(resized, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]));
+    }
+
+    // Each row is a sum of rows, and each column one of columns: convolutions in which they are the channels.
+    private static void Interpolate(ImportContext c, OnnxNode node, Activation x, float[]? scales, long[]? sizes,
+        ResizePositions positions)
+    {
+        for (int d = 2; d < x.Rank; d++)
+        {
+            int inputs = (int)x.Sizes[d];
+            double factor = scales is not null ? scales[d] : (double)sizes![d] / inputs,
+                outputs = scales is not null ? Math.Floor(inputs * factor) : sizes![d];
+            if (outputs < 1 || outputs * inputs > MostWeights)
+                throw new UnsupportedNodeException($"it makes {outputs:N0} values of {inputs:N0} along a dimension");
+            float[] weights = positions.Weights(d, inputs, (int)outputs, factor);
+            if (outputs == inputs && weights.Index().All(each => each.Item
+                == (each.Index / inputs == each.Index % inputs ? 1 : 0)))
+                continue;
+            x = c.WithChannels(x, d);
+            Node sums = c.AddPart(node, d == 2 ? "rows" : "columns", new Conv2d((int)outputs, 1, bias: false),
+                c.Stored(x));
+            c.Write(sums, ParameterRole.Weight, weights, isFixed: true);
+            x = x.With(sums, [x.Stored[0], (long)outputs, .. x.Stored[2..]]);
+        }
+        c.Set(node, x);
     }
 
     private static Node Cropped(ImportContext c, OnnxNode node, Activation x, Padding padding)
@@ -146,14 +229,14 @@ internal static class ResizeImports
             ? c.AddPart(node, "columns", new Slice(SliceAxis.Columns, left, columns), map) : map;
     }
 
-    private static long[] OfAllAxes(OnnxNode node, Activation x, long[] pads, long[] axes)
+    private static long[] OfAllAxes(ImportContext c, OnnxNode node, Activation x, long[] pads, long[] axes)
     {
         if (pads.Length != 2 * axes.Length)
             throw new InvalidDataException($"{node.Place} has {pads.Length} pads for {axes.Length} axes.");
         var all = new long[2 * x.Rank];
         for (int i = 0; i < axes.Length; i++)
         {
-            int dimension = x.Dimension(axes[i]);
+            int dimension = c.Dimension(x, axes[i]);
             (all[dimension], all[x.Rank + dimension]) = (pads[i], pads[axes.Length + i]);
         }
         return all;

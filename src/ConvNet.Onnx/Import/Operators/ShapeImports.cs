@@ -5,7 +5,8 @@ namespace ConvNet.Onnx;
 /// <summary>The import of operators that move values.</summary>
 internal static class ShapeImports
 {
-    private const int FirstWithInputs = 10, FirstWithAxesInput = 13, FirstReshapeInput = 5;
+    private const int FirstWithInputs = 10, FirstWithAxesInput = 13, FirstReshapeInput = 5,
+        MostPieces = 1_000;
 
     /// <summary>Identity.</summary>
     public static void Identity(ImportContext c, OnnxNode node)
@@ -29,7 +30,7 @@ internal static class ShapeImports
     /// <summary>Shape: a constant, in which the number of samples is free unless the file says it.</summary>
     public static void Shape(ImportContext c, OnnxNode node)
     {
-        long[] sizes = c.Input(node).Sizes;
+        long[] sizes = c.Input(node).Sizes[c.Lead..];
         int start = Position(node.Whole("start")), end = Position(node.Whole("end", sizes.Length));
         long[] values = start < end ? sizes[start..end] : [];
         c.Define(node.Outputs[0], Folding.Marked(OnnxTensor.List(values), c.Batch == ImportContext.FreeBatch));
@@ -37,11 +38,23 @@ internal static class ShapeImports
         int Position(long axis) => (int)Math.Clamp(axis < 0 ? axis + sizes.Length : axis, 0, sizes.Length);
     }
 
-    /// <summary>Flatten: a <see cref="ConvNet.Flatten"/>.</summary>
+    /// <summary>Size: a constant.</summary>
+    public static void Size(ImportContext c, OnnxNode node)
+        => c.Define(node.Outputs[0], Folding.Marked(OnnxTensor.Of([], [Product(c.Input(node).Sizes)]),
+            c.Batch == ImportContext.FreeBatch));
+
+    /// <summary>Flatten: a <see cref="ConvNet.Flatten"/>; of an unbatched tensor, another view of it.</summary>
     public static void Flatten(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
         long axis = node.Whole("axis", 1);
+        if (c.Lead > 0)
+        {
+            // The axis may also be the one behind the last.
+            int from = axis == x.Rank - 1 ? x.Rank : c.Dimension(x, axis);
+            c.Set(node, Activation.Of(x.Node, 1, Product(x.Sizes[1..from]), Product(x.Sizes[from..])));
+            return;
+        }
         if (axis != 1 && axis + x.Rank != 1)
             throw new UnsupportedNodeException($"it flattens from dimension {axis} on; a layer flattens samples");
         Node flat = c.Add(node, new Flatten(), x.Node);
@@ -53,8 +66,8 @@ internal static class ShapeImports
     public static void Reshape(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node), c.NameOf(node));
-        long[] asked = node.Version < FirstReshapeInput ? node.Wholes("shape") ?? [] : c.Constant(node, 1, isShape:
-            true).ToWholes();
+        long[] asked = c.Lifted(node.Version < FirstReshapeInput ? node.Wholes("shape") ?? []
+            : c.Constant(node, 1, isShape: true).ToWholes());
         long[] sizes = Resolved(node, x.Sizes, asked);
         if (sizes.Length == 0 || sizes[0] != x.Sizes[0])
             throw new UnsupportedNodeException($"it makes a tensor of {string.Join('×', asked)} of "
@@ -75,7 +88,7 @@ internal static class ShapeImports
         long[]? axes = AxesOf(c, node);
         HashSet<int> dimensions = axes is null
             ? [.. Enumerable.Range(1, x.Rank - 1).Where(d => x.Sizes[d] == 1)]
-            : [.. axes.Select(axis => x.Dimension(axis))];
+            : [.. axes.Select(axis => c.Dimension(x, axis))];
         if (dimensions.Contains(0))
             throw new UnsupportedNodeException("it removes the dimension of the samples");
         if (dimensions.FirstOrDefault(d => x.Sizes[d] != 1, -1) is > 0 and var wide)
@@ -89,7 +102,7 @@ internal static class ShapeImports
         Activation x = c.Plain(c.Input(node));
         long[] axes = AxesOf(c, node) ?? throw new InvalidDataException($"{node.Place} has no axes.");
         int rank = x.Rank + axes.Length;
-        var added = axes.Select(axis => x.Dimension(axis, rank)).ToHashSet();
+        var added = axes.Select(axis => c.Dimension(x, axis, axes.Length)).ToHashSet();
         if (added.Contains(0))
             throw new UnsupportedNodeException("it adds a dimension before that of the samples");
         var from = new Queue<long>(x.Sizes);
@@ -102,7 +115,8 @@ internal static class ShapeImports
     public static void Transpose(ImportContext c, OnnxNode node)
     {
         Activation x = c.Input(node);
-        long[] order = node.Wholes("perm") ?? [.. Enumerable.Range(0, x.Rank).Reverse().Select(d => (long)d)];
+        long[] order = node.Wholes("perm") ?? [.. Enumerable.Range(0, x.Rank - c.Lead).Reverse().Select(d => (long)d)];
+        order = c.Lead > 0 ? [0, .. order.Select(d => d + 1)] : order;
         if (!order.Order().SequenceEqual(Enumerable.Range(0, x.Rank).Select(d => (long)d)))
             throw new InvalidDataException($"{node.Place}: {string.Join(", ", order)} is not an order of {x.Rank} "
                 + "dimensions.");
@@ -119,7 +133,7 @@ internal static class ShapeImports
     public static void Concat(ImportContext c, OnnxNode node)
     {
         Activation[] inputs = [.. Enumerable.Range(0, node.Inputs.Count).Select(i => c.Input(node, i))];
-        int axis = inputs[0].Dimension(node.Whole("axis", 1));
+        int axis = c.Dimension(inputs[0], node.Whole("axis", 1));
         if (inputs.Any(x => x.Rank != inputs[0].Rank))
             throw new InvalidDataException($"{node.Place} joins tensors of different numbers of dimensions.");
         inputs = [.. inputs.Select(x => c.WithChannels(x, axis))];
@@ -148,10 +162,15 @@ internal static class ShapeImports
         var parts = new List<(int Dimension, int Start, int Length, int Step)>();
         for (int i = 0; i < starts.Length; i++)
         {
-            int dimension = x.Dimension(axes[i]);
+            int dimension = c.Dimension(x, axes[i]);
             long size = x.Sizes[dimension], start = Clamped(starts[i], size), end = Clamped(ends[i], size);
-            if (steps[i] < 1)
-                throw new UnsupportedNodeException($"its step is {steps[i]}");
+            if (steps[i] < 0)
+            {
+                x = Reversed(c, node, x, dimension, (starts[i], ends[i], steps[i]));
+                continue;
+            }
+            if (steps[i] == 0)
+                throw new InvalidDataException($"{node.Place} has a step of 0.");
             if (start == 0 && end == size && steps[i] == 1)
                 continue;
             if (dimension == 0)
@@ -173,23 +192,66 @@ internal static class ShapeImports
     {
         Activation x = c.Input(node);
         OnnxTensor indices = c.Constant(node, 1);
-        int dimension = x.Dimension(node.Whole("axis"));
+        int dimension = c.Dimension(x, node.Whole("axis"));
         long[] at = [.. indices.ToWholes().Select(i => i < 0 ? i + x.Sizes[dimension] : i)];
         if (dimension == 0)
             throw new UnsupportedNodeException("it selects samples");
-        if (at.Length == 0 || at[0] < 0 || at[^1] >= x.Sizes[dimension] || indices.Sizes.Length > 1
-            || at.Index().Any(each => each.Item != at[0] + each.Index))
-            throw new UnsupportedNodeException("it selects values that are not side by side");
+        if (at.Length == 0 || at.Any(i => i < 0 || i >= x.Sizes[dimension]))
+            throw new UnsupportedNodeException("it selects no values, or some that do not exist");
+        if (indices.Sizes.Length > 1 || at.Index().Any(each => each.Item != at[0] + each.Index))
+        {
+            Select(c, node, x, dimension, at, indices.Sizes);
+            return;
+        }
         if (at.Length < x.Sizes[dimension])
             x = Cut(c, node, x, (dimension, (int)at[0], at.Length, 1), isLast: true);
         c.Set(node, indices.Sizes.Length > 0 ? x : Without(x, [dimension]));
+    }
+
+    private static Activation Reversed(ImportContext c, OnnxNode node, Activation x, int dimension,
+        (long Start, long End, long Step) part)
+    {
+        long size = x.Sizes[dimension],
+            start = Math.Clamp(part.Start < 0 ? part.Start + size : part.Start, 0, size - 1),
+            end = Math.Clamp(part.End < 0 && part.End >= -size ? part.End + size : part.End, -1, size);
+        var at = new List<long>();
+        for (long i = start; i > end; i += Math.Max(part.Step, -size))
+            at.Add(i);
+        if (dimension == 0)
+            throw new UnsupportedNodeException("it selects samples");
+        if (at.Count == 0)
+            throw new UnsupportedNodeException("it selects no values");
+        string name = $"{node.Outputs[0]}.reversed{dimension}";
+        Select(c, node with { Name = name, Outputs = [name] }, x, dimension, [.. at], [at.Count]);
+        return c.Find(name)!;
+    }
+
+    // Joins pieces of successive values.
+    private static void Select(ImportContext c, OnnxNode node, Activation x, int dimension, long[] at, long[] sizes)
+    {
+        long[] of = x.Sizes;
+        x = c.WithChannels(x, dimension);
+        Node map = c.Stored(x);
+        var pieces = new List<Node>();
+        for (int i = 0, length; i < at.Length; i += length)
+        {
+            for (length = 1; i + length < at.Length && at[i + length] == at[i] + length;)
+                length++;
+            if (pieces.Count == MostPieces)
+                throw new UnsupportedNodeException($"it selects more than {MostPieces} pieces");
+            pieces.Add(c.AddPart(node, "piece", new Slice(SliceAxis.Channels, (int)at[i], length), map));
+        }
+        long[] stored = [.. x.Stored];
+        stored[1] = at.Length;
+        x = c.Plain(x.With(pieces.Count == 1 ? pieces[0] : c.Add(node, new Concat(), [.. pieces]), stored));
+        c.Set(node, Activation.Of(x.Node, [.. of[..dimension], .. sizes, .. of[(dimension + 1)..]]));
     }
 
     /// <summary>Split: a <see cref="ConvNet.Slice"/> for each output.</summary>
     public static void Split(ImportContext c, OnnxNode node)
     {
         Activation x = c.Input(node);
-        int dimension = x.Dimension(node.Whole("axis"));
+        int dimension = c.Dimension(x, node.Whole("axis"));
         long size = x.Sizes[dimension];
         int count = node.Outputs.Count;
         long[]? lengths = node.Wholes("split") ?? c.Optional(node, 1)?.ToWholes();
@@ -254,9 +316,7 @@ internal static class ShapeImports
         (int Dimension, int Start, int Length, int Step) part, bool isLast)
     {
         if (x.Rank > 4)
-            x = c.Plain(x);
-        if (x.Rank > 4)
-            throw new UnsupportedNodeException($"it cuts a tensor of {x.Rank} dimensions");
+            return CutRows(c, node, x, part, isLast);
         // A step is along rows or columns.
         if (part.Step > 1 && x.Order[part.Dimension] == 1)
             x = c.WithChannels(x, part.Dimension == 1 ? 2 : 1);
@@ -271,6 +331,19 @@ internal static class ShapeImports
             map = c.AddPart(node, "slice", cut, map);
         var step = new MaxPool2d(1, dimension == 2 ? (part.Step, 1) : (1, part.Step), rounding: Rounding.Floor);
         return x.With(isLast ? c.Add(node, step, map) : c.AddPart(node, "step", step, map), sizes);
+    }
+
+    // Of more dimensions than those of a map, the one that is cut becomes the rows.
+    private static Activation CutRows(ImportContext c, OnnxNode node, Activation x,
+        (int Dimension, int Start, int Length, int Step) part, bool isLast)
+    {
+        x = c.Plain(x);
+        long[] sizes = x.Sizes;
+        Activation rows = Activation.Of(x.Node, sizes[0], Product(sizes[1..part.Dimension]), sizes[part.Dimension],
+            Product(sizes[(part.Dimension + 1)..]));
+        rows = Cut(c, node, rows, part with { Dimension = 2 }, isLast);
+        sizes[part.Dimension] = rows.Sizes[2];
+        return Activation.Of(rows.Node, sizes);
     }
 
     private static long[]? AxesOf(ImportContext c, OnnxNode node) => node.Version < FirstWithAxesInput
@@ -295,5 +368,5 @@ internal static class ShapeImports
             : sizes;
     }
 
-    private static long Product(long[] sizes) => sizes.Aggregate(1L, (product, size) => checked(product * size));
+    private static long Product(long[] sizes) => Views.Product(sizes);
 }

@@ -33,6 +33,13 @@ internal static class ActivationPatterns
             OnnxAttribute.Of("threshold", (float)threshold));
     }
 
+    /// <summary>Where(x &gt; threshold, x, value).</summary>
+    public static OnnxNode? Threshold(OnnxProgram program, OnnxNode last)
+        => program.Producer(last.Input(0), "Greater") is { } above && above.Input(0) == last.Input(1)
+            && program.Scalar(above.Input(1)) is { } threshold && program.Scalar(last.Input(2)) is { } value
+            ? last.Composed("Threshold", [last.Input(1)], "", OnnxAttribute.Of("threshold", (float)threshold),
+                OnnxAttribute.Of("value", (float)value)) : null;
+
     private static OnnxNode? Of(OnnxProgram program, OnnxNode last, double constant, string x, string gate)
     {
         if (constant == 1 && program.Producer(gate, "Sigmoid")?.Input(0) == x)

@@ -18,7 +18,7 @@ internal static class PatternTable
         ["MaxPool"] = [PoolingPatterns.PaddedMax],
         ["Mul"] = [ActivationPatterns.Product],
         ["Transpose"] = [NormalizationPatterns.LayerOfChannels],
-        ["Where"] = [ActivationPatterns.Softplus],
+        ["Where"] = [ActivationPatterns.Softplus, ActivationPatterns.Threshold],
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>Replaces the last node of every pattern, and removes the nodes that nothing reads then.</summary>

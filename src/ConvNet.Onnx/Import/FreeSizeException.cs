@@ -1,0 +1,5 @@
+namespace ConvNet.Onnx;
+
+/// <summary>Why a file cannot be imported as it is: the size of an input is not in the file and has not been
+/// given.</summary>
+internal sealed class FreeSizeException(string message) : Exception(message);

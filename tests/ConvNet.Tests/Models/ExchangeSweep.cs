@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using System.Globalization;
+using ConvNet.Backends;
+using ConvNet.GradientChecking;
+using ConvNet.Models;
+using ConvNet.Onnx;
+using ConvNet.Tests.Onnx;
+using Onnx;
+
+namespace ConvNet.Tests.Models;
+
+/// <summary>Every built-in network at its own size, exported as ONNX, imported and exported again, which takes hours:
+/// tests/roundtrips.sh runs it.</summary>
+/// <remarks>Prints a row of a Markdown table for each network.</remarks>
+internal static class ExchangeSweep
+{
+    // The share of the largest output by which the results of two programs may differ: float32 sums in other orders
+    // through hundreds of layers.
+    private const double Tolerance = 2e-4;
+
+    private const int GradientBatch = 2;
+
+    /// <summary>Runs the program.</summary>
+    /// <param name="words">The names of networks, by default all; <c>--gradients</c> for the gradient check of the
+    /// imported network on the smallest images, on <c>--backends</c>.</param>
+    /// <returns>Whether everything passed.</returns>
+    public static bool Run(string[] words)
+    {
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        string[] backends = ["native", "torchsharp"], names = [];
+        bool gradients = false;
+        for (int i = 0; i < words.Length; i++)
+        {
+            switch (words[i])
+            {
+                case "--gradients":
+                    gradients = true;
+                    break;
+                case "--backends":
+                    backends = words[++i].Split(',');
+                    break;
+                default:
+                    names = [.. names, words[i]];
+                    break;
+            }
+        }
+        Write(["network", "image", "parameters", "graph and weights", "outputs and ONNX Runtime",
+            .. gradients ? backends : []]);
+        Write([.. Enumerable.Repeat("---", 5 + (gradients ? backends.Length : 0))]);
+        return BuiltInModels.All.Where(model => names.Length == 0 || names.Contains(model.Name))
+            .OrderBy(model => model.Create().ParameterCount)
+            .Select(model => Check(model, gradients ? backends : [])).ToArray().All(passes => passes);
+    }
+
+    private static bool Check(BuiltInModel model, string[] backends)
+    {
+        Graph graph = model.Create();
+        ImportedModel? imported = null;
+        (string Text, bool Passes)[] cells =
+        [
+            Cell(() =>
+            {
+                imported = ComesBack(graph);
+                return "same";
+            }),
+            Cell(() => imported is null ? throw new InvalidOperationException("not imported") : Outputs(imported)),
+            .. backends.Select(backend => Cell(() => Gradients(model.Name, backend))),
+        ];
+        Write([model.Name, $"{graph.Input.Shape}", $"{graph.ParameterCount:N0}", .. cells.Select(cell => cell.Text)]);
+        return cells.All(cell => cell.Passes);
+    }
+
+    // The second export is the first one, with every bit of the weights.
+    private static ImportedModel ComesBack(Graph graph)
+    {
+        var options = new OnnxExportOptions();
+        ModelProto first = OnnxExport.Model(graph, Values, options);
+        var model = OnnxImport.Model(first, graph.Output.Name, null, null);
+        if (!model.Graph.LayerNodes.Select(node => (node.Name, node.Layer))
+            .SequenceEqual(graph.LayerNodes.Select(node => (node.Name, node.Layer))))
+            throw new InvalidOperationException("the layers differ");
+        return OnnxExport.Model(model.Graph, model.ValuesOf, options).Equals(first) ? model
+            : throw new InvalidOperationException("the second export differs from the first");
+    }
+
+    private static string Outputs(ImportedModel model)
+    {
+        Graph graph = model.Graph;
+        float[][] inputs = [.. graph.Inputs.Select((input, i) => Samples.Uniform(input.Shape.Length, i))];
+        using var runtime = new OnnxRuntimeBackend(threads: 2);
+        using var native = new NativeBackend();
+        float[][][] results = [.. ((IBackend[])[native, runtime]).Select(backend =>
+        {
+            using IExecutable network = backend.CompileInference(graph, 1);
+            model.CopyTo(network);
+            float[][] outputs = [.. graph.Outputs.Select(output => new float[output.Shape.Length])];
+            network.Infer(BatchValues.InOrder(inputs), BatchBuffers.InOrder(outputs));
+            return outputs;
+        })];
+        double worst = results[0].Zip(results[1]).Max(pair => pair.First.Zip(pair.Second)
+            .Max(each => Math.Abs((double)each.First - each.Second)) / pair.Second.Max(Math.Abs));
+        return worst <= Tolerance ? $"differ by {worst:0.0e+0}" : throw new InvalidOperationException(
+            $"they differ by {worst:0.0e+0} of the largest, more than {Tolerance:0e+0}");
+    }
+
+    // The check runs every layer and the whole network on the values of the import.
+    private static string Gradients(string name, string backend)
+    {
+        ImportedModel model = ComesBack(ModelSweep.GraphOf(name));
+        using IBackend opened = BackendRegistry.Create(backend, 2);
+        GradientReport report = GradientCheck.Run(model.Graph, [opened], new GradientCheckOptions
+        {
+            Modes = CheckModes.Real,
+            BatchSize = GradientBatch,
+        });
+        return report.Verdict == Verdict.Pass ? $"{report.Worst?.Tensor.WorstInBounds:0.00} of the bound"
+            : throw new InvalidOperationException(string.Join("; ", report.Failures
+                .Select(each => $"{each.Tensor.Name} of {each.Layer.Layer}").Take(3)));
+    }
+
+    // Weights that keep the values of deep networks in range, whatever their layers.
+    private static float[] Values(Parameter parameter) => parameter.Role switch
+    {
+        ParameterRole.Scale or ParameterRole.RunningVariance => [.. Samples.Uniform(parameter.Length, parameter.Index)
+            .Select(value => 1 + value / 4)],
+        ParameterRole.Weight => [.. Samples.Uniform(parameter.Length, parameter.Index)
+            .Select(value => value * MathF.Sqrt(6f / parameter.FanIn))],
+        _ => [.. Samples.Uniform(parameter.Length, parameter.Index).Select(value => value / 4)],
+    };
+
+    // What fails is the answer, whatever it is, and the next network follows.
+    private static (string Text, bool Passes) Cell(Func<string> run)
+    {
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            return ($"{run()}, {clock.Elapsed.TotalSeconds:0} s", true);
+        }
+        catch (Exception failure) when (failure is NotSupportedException or ArgumentException
+            or InvalidOperationException or InvalidDataException or OutOfMemoryException)
+        {
+            return ($"FAILS: {failure.Message}, {clock.Elapsed.TotalSeconds:0} s", false);
+        }
+    }
+
+    private static void Write(string[] cells) => Console.WriteLine($"| {string.Join(" | ", cells)} |");
+}
