@@ -128,7 +128,8 @@ internal static class App
         foreach (Verb verb in (Verb[])[new TrainVerb(), new EvalVerb(), new PredictVerb(), new ShowVerb(),
             new ViewVerb(), new ExportVerb(), new ImportVerb(), new InspectVerb(), new SummaryVerb(), new ModelsVerb(),
             new LayersVerb(), new SchemaVerb(), new BackendsVerb(), new DoctorVerb(), new GradcheckVerb(),
-            new BenchVerb(), new CompareVerb(), new OnnxConformanceVerb(), new WorkerVerb()])
+            new BenchVerb(), new CompareVerb(), new ScaleVerb(), new OnnxConformanceVerb(), new WorkerVerb(),
+            new ScaleRankVerb()])
         {
             verb.SetAction(command =>
             {

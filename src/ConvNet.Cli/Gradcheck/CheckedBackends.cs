@@ -1,5 +1,6 @@
 using ConvNet.Backends;
 using ConvNet.GradientChecking;
+using ConvNet.Mpi.Checking;
 using Spectre.Console;
 
 namespace ConvNet.Cli.Gradcheck;
@@ -16,9 +17,9 @@ internal sealed class CheckedBackends : IDisposable
     private readonly List<BackendVariant> _variants = [];
     private readonly List<SelfTestResult> _selfTests = [];
 
-    private CheckedBackends()
-    {
-    }
+    private readonly int _ranks;
+
+    private CheckedBackends(int ranks) => _ranks = ranks;
 
     /// <summary>The backends.</summary>
     public IReadOnlyList<BackendVariant> Variants => _variants;
@@ -33,11 +34,12 @@ internal sealed class CheckedBackends : IDisposable
     /// same results.</param>
     /// <param name="precision">The precision of native backends whose names do not specify one.</param>
     /// <param name="terminal">Receives the skipped backends and the warnings.</param>
+    /// <param name="ranks">The number of ranks that share each batch, as threads of this process.</param>
     /// <exception cref="ArgumentException">A backend is unknown or named twice.</exception>
     public static CheckedBackends Open(IReadOnlyList<string> names, IReadOnlyList<int> threads, Precision precision,
-        Terminal terminal)
+        Terminal terminal, int ranks = 1)
     {
-        var backends = new CheckedBackends();
+        var backends = new CheckedBackends(ranks);
         try
         {
             if (names.Count > 0 && !names.Contains(All))
@@ -61,6 +63,13 @@ internal sealed class CheckedBackends : IDisposable
         }
     }
 
+    /// <summary>Returns the name of a backend on the command line.</summary>
+    public static string NameOf(BackendVariant variant) => variant.Name.Split(' ')[0];
+
+    /// <summary>Returns the number of ranks of a backend, as it is written on the command line; null for one.</summary>
+    public static string? RanksOf(BackendVariant variant)
+        => variant.Name.Split(' ') is [_, _, var ranks, _] ? ranks : null;
+
     /// <summary>Closes the backends.</summary>
     public void Dispose() => _variants.ForEach(variant => variant.Dispose());
 
@@ -81,16 +90,18 @@ internal sealed class CheckedBackends : IDisposable
     private void Open(string name, IReadOnlyList<int> threads, Precision precision, Terminal terminal)
     {
         RegisteredBackend known = BackendRegistry.Find(name) ?? throw BackendRegistry.NoSuch(name, All);
-        int?[] counts = threads.Count == 0 ? known.Family.IsDeterministic ? [null, Others] : [null]
+        int?[] counts = threads.Count == 0 && _ranks > 1 ? [1]
+            : threads.Count == 0 ? known.Family.IsDeterministic ? [null, Others] : [null]
             : !known.Family.IsDeterministic ? [threads.Max()]
             : [.. threads.Distinct().Select(count => (int?)count)];
-        IBackend[] backends = [.. counts.Select(count => known.Create(count, precision))];
+        IBackend[] backends = [.. counts.Select(count => _ranks == 1 ? known.Create(count, precision)
+            : new LocalRanksBackend(_ranks, () => known.Create(count, precision)))];
         // The first runs as in training. The others share even the smallest calls among all their threads.
         foreach (NativeBackend native in backends.Skip(1).OfType<NativeBackend>())
             native.SerialOperations = 1;
-        _variants.Add(new BackendVariant(name, backends));
-        // The thread count does not change which code runs.
-        _selfTests.Add(SelfTest.Of(backends[0], terminal.Cancellation));
+        _variants.Add(new BackendVariant(_ranks == 1 ? name : $"{name} on {_ranks} ranks", backends));
+        // Neither the thread count nor the ranks change which code runs.
+        _selfTests.Add(SelfTest.Of((backends[0] as LocalRanksBackend)?.First ?? backends[0], terminal.Cancellation));
         BackendText.WarnIfWrong(terminal, name, _selfTests[^1]);
     }
 }

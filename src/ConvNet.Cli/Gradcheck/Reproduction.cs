@@ -39,9 +39,10 @@ internal sealed record Reproduction(string Command, string CaseFile)
         BackendVariant[] backends = [.. failure.Backends.Cast<BackendVariant>()];
         if (backends.Length == 0)
             return "--backends managed";
-        return $"--backends {string.Join(',', backends.Select(backend => backend.Name))} --threads "
+        return $"--backends {string.Join(',', backends.Select(CheckedBackends.NameOf))} --threads "
             + $"{string.Join(',', backends.SelectMany(backend => backend.Threads).Distinct())}"
-            + (precision == Precision.Fast ? "" : $" --precision {BackendText.Words(precision)}");
+            + (precision == Precision.Fast ? "" : $" --precision {BackendText.Words(precision)}")
+            + (CheckedBackends.RanksOf(backends[0]) is { } ranks ? $" --ranks {ranks}" : "");
     }
 
     /// <summary>Returns the options that describe the layer, if a descriptor with random values reproduces the

@@ -16,12 +16,12 @@ namespace ConvNet.Cli.Verbs;
 internal sealed class GradcheckVerb : Verb
 {
     private const string DefaultModel = "digits";
-    private const int RuleTrials = 5;
+    private const int RuleTrials = 5, MostRanks = 64;
 
     private readonly Option<string?> _model, _input, _junit, _markdown;
     private readonly Option<string[]> _layers, _files, _backends, _modes, _threads, _freeze;
     private readonly Option<string> _precision;
-    private readonly Option<int?> _batch;
+    private readonly Option<int?> _batch, _ranks;
     private readonly Option<int> _seed;
     private readonly Option<bool> _details, _whole, _canaries, _rules, _strict;
     private readonly Option<int?> _sweep, _trials;
@@ -42,6 +42,7 @@ internal sealed class GradcheckVerb : Verb
             + "gradients.md",
         "gradcheck --model lenet5 --backends torchsharp --baseline accepted.json --annotations github",
         "gradcheck --model resnet20 --freeze 'conv1.*' '*.bias'",
+        "gradcheck --model lenet5 --ranks 4 --backends native",
         "gradcheck --sweep 10000 --log sweep.jsonl",
         "gradcheck --canaries --backends native:avx2")
     {
@@ -64,6 +65,9 @@ internal sealed class GradcheckVerb : Verb
         _modes = Several("--mode", $"{CheckModeWords.Help} Default: all.", "MODE");
         _threads = Several("--threads", "Thread counts, for example 1,2,5. Each backend is checked with all of them, "
             + "and the results must be identical. Default: all processors, and 5.", "N");
+        _ranks = OptionalNumber("--ranks", "Check each backend on N ranks that share every batch, as threads of this "
+            + "process. Their results are compared like those of one process, and all ranks must have the same bits. "
+            + "Default: 1.", NumberRanges.Whole(1, MostRanks), "N");
         _batch = OptionalNumber("--batch",
             "Batch size. A power of two keeps the mean exact. Default: that of the descriptor for a layer; for a "
             + "model, 4 for single layers, and for its plan that of the saved training, or 32.", NumberRanges.FromOne,
@@ -114,7 +118,8 @@ internal sealed class GradcheckVerb : Verb
         _cases.CheckTarget(command);
         BaselineUse baseline = _baseline.Open(command);
         using CheckedBackends backends = CheckedBackends.Open([.. Words(command, _backends)],
-            [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal);
+            [.. Numbers(command, _threads, NumberRanges.Threads)], PrecisionOf(command, _precision), terminal,
+            command.GetValue(_ranks) ?? 1);
         GradcheckResult result = Check(subjects, backends, baseline, command, terminal);
         Write(result, command, terminal);
         return result.Report.Verdict == Verdict.Fail
@@ -131,6 +136,8 @@ internal sealed class GradcheckVerb : Verb
         if (wanted.Length > 1)
             throw new ArgumentException($"--{wanted[0]} and --{wanted[1]} cannot be combined. Use one at a "
                 + "time.");
+        if (wanted.Length > 0 && command.GetValue(_ranks) is not null)
+            throw new ArgumentException($"--{wanted[0]} tests the check itself, in one process. Omit {_ranks.Name}.");
         if (wanted is not ["sweep"] && command.GetValue(_log) is not null)
             throw new ArgumentException("--log requires --sweep N.");
         return wanted.SingleOrDefault();

@@ -117,6 +117,20 @@ public sealed class MpirunTests
         }
     }
 
+    [Test]
+    public void ThePredictionOfScaleIsComparedWithRanks()
+    {
+        JsonElement json = CommandLine.Run("scale", "--model", _data.Model, "--batch", "4", "--nodes", "2", "--check",
+            "2", "--json").Json();
+        JsonElement check = json.GetProperty("checks")[0];
+        Assert.That(CommandLine.NamesOf(check), Is.EqualTo("ranks, processors, bandwidthGbit, latencySeconds, "
+            + "aloneSeconds, predictedSeconds, measuredSeconds, error"));
+        double predicted = check.GetProperty("predictedSeconds").GetDouble(),
+            measured = check.GetProperty("measuredSeconds").GetDouble();
+        Assert.That(check.GetProperty("error").GetDouble(), Is.EqualTo((predicted - measured) / measured).Within(1e-9));
+        Assert.That(predicted, Is.GreaterThan(check.GetProperty("aloneSeconds").GetDouble()));
+    }
+
     private string[] Options => ["train", "--data", _data.Folder, "--model", _data.Model, "--batch", "20",
         "--threads", "1", "--precision", "accurate"];
 
