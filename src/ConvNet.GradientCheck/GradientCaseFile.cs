@@ -140,7 +140,7 @@ public static class GradientCaseFile
         if (options.Training is { } training)
         {
             writer.WriteStartObject("training");
-            TrainingJson.WriteSpec(writer, training);
+            SpecJson.Write(writer, training);
             writer.WriteEndObject();
         }
         if (options.Frozen.Count == 0)
@@ -211,7 +211,7 @@ public static class GradientCaseFile
         if (root.Optional("training") is { } element)
         {
             var json = new JsonReader(element, root.PlaceOf("training"));
-            training = TrainingJson.ReadSpec(json, root.PlaceOf("training"), new TrainingKinds());
+            training = SpecJson.Read(json, new TrainingKinds());
             json.RejectOthers();
         }
         return root.Checked(() => new GradientCheckOptions

@@ -68,7 +68,7 @@ public sealed class OptimizerTruthTests
 
     private static Optimizer OptimizerOf(TruthCase known)
     {
-        Optimizer optimizer = TrainingJson.ReadOptimizer(
+        Optimizer optimizer = SpecJson.ReadOptimizer(
             new JsonReader(known.Json.GetProperty("optimizer"), known.Name), OptimizerSet.BuiltIn);
         ParameterGroup biases = new("*.bias") { LearningRateFactor = 0.5f, WeightDecay = 0 };
         return optimizer with { Groups = [biases, .. optimizer.Groups] };

@@ -33,6 +33,6 @@ public sealed class ScheduleTruthTests
                 .Where(kind => kind != "constant")));
 
     private static LearningRateSchedule ScheduleOf(TruthCase known)
-        => TrainingJson.ReadSchedule(new JsonReader(known.Json.GetProperty("schedule"), known.Name),
+        => ScheduleJson.Read(new JsonReader(known.Json.GetProperty("schedule"), known.Name),
             LearningRateSchedule.BuiltIn);
 }
