@@ -73,7 +73,9 @@ internal sealed class TorchRuntime
                 + $"that does not require {Needed}."
                 : "Reference the package TorchSharp-cpu, which contains libtorch and its binding for this platform. "
                 + "In this repository, run eng/setup torch, then build again.";
-        return $"libtorch cannot be loaded: {said.Trim().TrimEnd('.')}. {remedy}";
+        // TorchSharp adds a trace of dozens of lines.
+        string cause = said.Trim().Split('\n')[0].Trim().TrimEnd('.');
+        return $"libtorch cannot be loaded: {cause}. {remedy}";
     }
 
     /// <summary>Compiles a graph.</summary>

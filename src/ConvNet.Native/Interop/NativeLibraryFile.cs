@@ -10,6 +10,8 @@ namespace ConvNet.Native.Interop;
 /// to this assembly, and the folders in which the runtime stores the native files of packages. If the environment
 /// variable CONVNET_NATIVE_LIBRARY names a file, only that file is tried. The first existing file is loaded, and its
 /// version is checked before any other call: it must have the same major version and at least the same minor version.
+/// A program that is compiled ahead of time may have the kernels in its own file; see
+/// <see cref="IsPartOfProgram"/>.
 /// </remarks>
 internal sealed partial class NativeLibraryFile
 {
@@ -32,6 +34,12 @@ internal sealed partial class NativeLibraryFile
     /// <summary>The path of the file.</summary>
     public string Path { get; }
 
+    /// <summary>Whether the kernels have been linked into the program, as <c>ConvNet.Native.targets</c> does for
+    /// programs that ask for it. Its calls of them then need no library.</summary>
+    [FeatureSwitchDefinition("ConvNet.Native.IsPartOfProgram")]
+    public static bool IsPartOfProgram
+        => AppContext.TryGetSwitch("ConvNet.Native.IsPartOfProgram", out bool isPart) && isPart;
+
     /// <summary>The file name on this operating system.</summary>
     public static string FileName => OperatingSystem.IsWindows() ? "convnet.dll" : OperatingSystem.IsMacOS()
         ? "libconvnet.dylib" : "libconvnet.so";
@@ -44,7 +52,11 @@ internal sealed partial class NativeLibraryFile
         {
             lock (Gate)
             {
-                if (_loaded is null)
+                if (_loaded is null && IsPartOfProgram)
+                {
+                    _loaded = OfProgram(Environment.ProcessPath ?? "this program");
+                }
+                else if (_loaded is null)
                 {
                     _loaded = Open(Candidates(Environment.GetEnvironmentVariable(PathVariable)), Required);
                     NativeLibrary.SetDllImportResolver(typeof(Convnet).Assembly, (name, _, _) => name == Convnet.Library
@@ -103,6 +115,14 @@ internal sealed partial class NativeLibraryFile
             NativeLibrary.Free(handle);
             throw;
         }
+    }
+
+    private static NativeLibraryFile OfProgram(string path)
+    {
+        int version = Convnet.cn_version();
+        string? problem = Problem(new Version(version >> 16, version & 0xFFFF), Required);
+        return problem is null ? new NativeLibraryFile(path, 0) : throw new NativeLibraryException(
+            $"{path} {problem} Publish it again.");
     }
 
     private static nint Load(string path)

@@ -15,6 +15,7 @@ public sealed class AheadOfTimeTests
         using var folder = new TemporaryFolder();
         string runtime =
             $"linux-{System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture}".ToLowerInvariant();
+        string targets = Repository.Path("src", "ConvNet.Native", "buildTransitive", "ConvNet.Native.targets");
         File.WriteAllText(folder.File("Sample.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -25,6 +26,8 @@ public sealed class AheadOfTimeTests
                 <ImplicitUsings>enable</ImplicitUsings>
                 <InvariantGlobalization>true</InvariantGlobalization>
                 <PublishAot>true</PublishAot>
+                <ConvNetInProgram>true</ConvNetInProgram>
+                <ConvNetArchive>{Repository.Path("build", "convnet", runtime, "libconvnet.a")}</ConvNetArchive>
                 <TrimmerSingleWarn>false</TrimmerSingleWarn>
                 <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
               </PropertyGroup>
@@ -32,11 +35,12 @@ public sealed class AheadOfTimeTests
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.GradientCheck.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Managed.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Native.dll")}" />
+                <Reference Include="{Path.Combine(AppContext.BaseDirectory, "ConvNet.Onnx.dll")}" />
+                <Reference Include="{Path.Combine(AppContext.BaseDirectory, "Google.Protobuf.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "MathNet.Numerics.dll")}" />
                 <Reference Include="{Path.Combine(AppContext.BaseDirectory, "System.Numerics.Tensors.dll")}" />
-                <None Include="{Path.Combine(AppContext.BaseDirectory, "runtimes", runtime, "native", "libconvnet.so")}"
-                      CopyToPublishDirectory="Always" />
               </ItemGroup>
+              <Import Project="{targets}" />
             </Project>
             """);
         File.WriteAllText(folder.File("Program.cs"), """
@@ -45,6 +49,7 @@ public sealed class AheadOfTimeTests
             using ConvNet.GradientChecking;
             using ConvNet.Models;
             using ConvNet.Native;
+            using ConvNet.Onnx;
             using ConvNet.Serialization;
             using ConvNet.Training;
 
@@ -75,6 +80,18 @@ public sealed class AheadOfTimeTests
                 if (again.Correct != result.Test!.Correct)
                     throw new InvalidOperationException(
                         $"{again.Correct} are right after loading, {result.Test.Correct} before saving.");
+                string onnx = Path.Combine(args[0], $"{backend.Info.Name}.onnx");
+                float[] ValuesOf(Parameter parameter)
+                {
+                    var values = new float[parameter.Length];
+                    copy.Read(parameter, values);
+                    return values;
+                }
+                File.WriteAllBytes(onnx, OnnxExport.Write(saved.Graph, ValuesOf));
+                ImportedModel imported = OnnxImport.Read(onnx);
+                if (!imported.Graph.Parameters.All(parameter => imported.ValuesOf(parameter).SequenceEqual(
+                    ValuesOf(copy.Graph.Parameters.Single(own => own.Name == parameter.Name)))))
+                    throw new InvalidOperationException("The weights do not come back from ONNX.");
                 GradientCase made = new LayerGradientCase(new Linear(2), [Shape.Vector(3)], new GradientCheckOptions());
                 if ($"{GradientCaseFile.Read(GradientCaseFile.Write(made))}" != $"{made}")
                     throw new InvalidOperationException("The case does not come back.");
@@ -90,6 +107,8 @@ public sealed class AheadOfTimeTests
         Assert.That(published.ExitCode, Is.Zero, published.Output);
         Assert.That(published.Output, Does.Not.Contain("warning"));
 
+        // The kernels are in the program.
+        Assert.That(Directory.GetFiles(folder.File("out"), "*.so"), Is.Empty);
         CommandResult ran = Repository.Run(folder.Path, folder.File(Path.Combine("out", "Sample")), [folder.Path]);
         Assert.That(ran.ExitCode, Is.Zero, ran.Output);
         Assert.That(ran.Output.Trim().Split('\n'), Is.EqualTo((string[])["managed: True", "native: True"]));

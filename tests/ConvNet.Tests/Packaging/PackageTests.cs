@@ -29,9 +29,14 @@ public sealed class PackageTests
             "pack", "ConvNative.sln", "-c", Repository.Configuration, "--no-build", $"-p:Version={version}", "-o",
                 folder.File("feed"));
         Assert.That(packed.ExitCode, Is.Zero, packed.Output);
-        // The checks of the checker, the measurements and the tool are in none.
-        Assert.That(Directory.GetFiles(folder.File("feed")).Select(Path.GetFileName),
-            Is.EquivalentTo(Packages.Select(package => $"{package}.{version}.nupkg")));
+        // The checks of the checker and the measurements are in none. The symbols of torchsharp are in its assembly.
+        string[] all = [.. Packages, "ConvNet.Tool"];
+        Assert.That(Directory.GetFiles(folder.File("feed")).Select(Path.GetFileName), Is.EquivalentTo((string[])[
+            .. all.Select(package => $"{package}.{version}.nupkg"),
+            .. all.Except(["ConvNet.TorchSharp"]).Select(package => $"{package}.{version}.snupkg")]));
+        foreach (string package in all)
+            AssertDescribesItself(folder.File($"feed/{package}.{version}.nupkg"));
+        AssertToolRuns(folder, version);
         AssertHasOneLibrary(folder.File($"feed/ConvNet.Native.{version}.nupkg"));
 
         AddTorchSharpOfThisPlatform(folder.File("feed"));
@@ -63,6 +68,7 @@ public sealed class PackageTests
                 <PackageReference Include="ConvNet.Data" Version="{version}" />
                 <PackageReference Include="ConvNet.GradientCheck" Version="{version}" />
                 <PackageReference Include="ConvNet.Managed" Version="{version}" />
+                <PackageReference Include="ConvNet.Mpi" Version="{version}" />
                 <PackageReference Include="ConvNet.Native" Version="{version}" />
                 <PackageReference Include="ConvNet.Onnx" Version="{version}" />
                 <PackageReference Include="ConvNet.TorchSharp" Version="{version}" />
@@ -84,6 +90,39 @@ public sealed class PackageTests
         Assert.That(File.ReadAllBytes(built), Is.EqualTo(File.ReadAllBytes(Repository.Path("src", "ConvNet.Managed",
             "bin", Repository.Configuration, "net10.0", "ConvNet.Managed.dll"))),
             "the packages of this build");
+    }
+
+    private static void AssertDescribesItself(string path)
+    {
+        using ZipArchive package = ZipFile.OpenRead(path);
+        using Stream nuspec = package.Entries.Single(entry => entry.Name.EndsWith(".nuspec", StringComparison.Ordinal))
+            .Open();
+        var said = XDocument.Load(nuspec).Descendants().ToLookup(element => element.Name.LocalName,
+            element => element.Value);
+        Assert.Multiple(() =>
+        {
+            Assert.That(said["license"], Is.EqualTo((string[])["MIT"]), path);
+            Assert.That(said["description"].Single(), Is.Not.Empty, path);
+            foreach (string file in said["readme"].Concat(said["icon"]).Append("THIRD-PARTY-NOTICES.md"))
+                Assert.That(package.GetEntry(file)?.Length, Is.Positive, $"{path}, {file}");
+            Assert.That(said["readme"].Concat(said["icon"]).Count(), Is.EqualTo(2), path);
+        });
+    }
+
+    // Installed from the folder, the tool trains and says what it lacks.
+    private static void AssertToolRuns(TemporaryFolder folder, string version)
+    {
+        File.WriteAllText(folder.File("nuget.config"), """
+            <configuration><packageSources><clear /><add key="convnet" value="feed" /></packageSources></configuration>
+            """);
+        CommandResult installed = Dotnet(folder.Path, "tool", "install", "ConvNet.Tool", "--version", version,
+            "--configfile", folder.File("nuget.config"), "--tool-path", folder.File("tool"));
+        Assert.That(installed.ExitCode, Is.Zero, installed.Output);
+        CommandResult trained = Repository.Run(folder.Path, folder.File("tool/convnet"), ["train", "--data", "digits",
+            "--fast-dev-run", "--backend", "native"]), asked = Repository.Run(folder.Path, folder.File("tool/convnet"),
+            ["eval", "--load", "none.safetensors", "--data", "digits"]);
+        Assert.That(trained.ExitCode, Is.Zero, trained.Output);
+        Assert.That(asked.ExitCode, Is.EqualTo(2), asked.Output);
     }
 
     private static void AssertHasOneLibrary(string path)
