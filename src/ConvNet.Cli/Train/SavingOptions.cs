@@ -87,7 +87,8 @@ internal sealed class SavingOptions
             if (command.GetValue(_resume) is not null && weights is not null)
                 throw new ArgumentException($"{_resume.Name} resumes a training and {_weights.Name} starts a new one. "
                     + "Use one of them.");
-            if (!Directory.Exists(path))
+            // The folder of --checkpoint may not exist yet on a rank that does not save.
+            if (!Directory.Exists(path) && command.GetValue(_resume) is not null)
                 return LoadFile(path);
             if (CheckpointFolder.FindNewest(path) is { } found)
                 return Resumed(terminal, found);

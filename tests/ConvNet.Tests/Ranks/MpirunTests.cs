@@ -63,7 +63,7 @@ public sealed class MpirunTests
     public void ATrainingGoesOnWithAnotherNumberOfRanks()
     {
         string folder = _data.File("checkpoints");
-        CommandResult first = Run(2, "--epochs", "1", "--checkpoint", folder),
+        CommandResult first = Run(2, "--epochs", "1", "--checkpoint", folder, "--resume"),
             resumed = Run(3, "--epochs", "2", "--resume", folder, "--save", _data.File("resumed"));
         Assert.That((first.ExitCode, resumed.ExitCode), Is.EqualTo((0, 0)), first.Output + resumed.Output);
         Assert.That(resumed.Output, Does.Contain("resuming at epoch 2 of 2"));
