@@ -234,8 +234,9 @@ internal static class LayerNodes
         AttributeProto epsilon = OnnxAttribute.Of("epsilon", norm.Epsilon);
         if (node.Shape.IsVector)
         {
-            onnx.AddResult(node, "LayerNormalization", [.. onnx.Vector(node.Inputs[0]),
-                .. ScaleAndShift(onnx, node, node.Shape.C)], NoteOf(node), OnnxAttribute.Of("axis", 1), epsilon);
+            onnx.AddMatrix(node, "LayerNormalization", [.. onnx.Vector(node.Inputs[0]),
+                .. ScaleAndShift(onnx, node, node.Shape.C)], OnnxAttribute.Of("axis", 1), epsilon);
+            onnx.Note(NoteOf(node));
             return;
         }
         if (norm.Over == LayerNormAxes.Sample)

@@ -142,6 +142,17 @@ internal sealed class OnnxGraph
         AddNode(type, node.Name, inputs, attributes);
     }
 
+    /// <summary>Adds the node that computes the output of a layer in the form N×C.</summary>
+    /// <param name="node">The node of the layer.</param>
+    /// <param name="type">The name of the operator.</param>
+    /// <param name="inputs">The names of all inputs.</param>
+    /// <param name="attributes">The attributes of the operator.</param>
+    public void AddMatrix(Node node, string type, string[] inputs, params AttributeProto[] attributes)
+    {
+        _matrices.Add(node);
+        AddNode(type, node.Name, inputs, attributes);
+    }
+
     /// <summary>Adds a node that computes a part of a layer and returns the name of its result.</summary>
     /// <param name="node">The node of the layer.</param>
     /// <param name="name">The name of the part.</param>

@@ -20,6 +20,7 @@ internal sealed class ScaleRankVerb : Verb
     {
         Hidden = true;
         _model = Optional<string>("--model", ModelChoice.Description, "MODEL");
+        ReadsModel(_model);
         _input = Optional<string>("--input", "Image shape.", "CxHxW");
         _batch = Number("--batch", "Images of each rank.", ScaleVerb.DefaultBatch, NumberRanges.FromOne, "N");
         _backend = BackendOption();

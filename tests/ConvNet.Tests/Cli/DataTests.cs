@@ -94,8 +94,8 @@ public sealed class DataTests
         CommandLine.Run("train", "--data", Images, "--resize", "2x8x8").IsRefusedWith("2×8×8", "1 channel");
         Train("--resize", "9").IsRefusedWith("3×8×8", "3×9×9");
         CommandLine.Run("train", "--data", "digits", "--resize", "8")
-            .IsRefusedWith("--resize is for folders of images");
-        CommandLine.Run("train", "--on-bad-image", "skip").IsRefusedWith("--on-bad-image is for folders of images");
+            .IsRefusedWith("--resize is for image files");
+        CommandLine.Run("train", "--on-bad-image", "skip").IsRefusedWith("--on-bad-image is for image files");
         CommandLine.Run("train", "--test-share", "0.5").IsRefusedWith("has test images of its own", "--test-share");
         CommandLine.Run("train", "--test-share", "1").IsRefusedWith("--test-share is \"1\"");
     }
@@ -123,7 +123,7 @@ public sealed class DataTests
     public void WhatHasNoAcceptedFormIsRefusedWithAListOfThem()
     {
         CommandLine.Run("train", "--data", _folder.File("tiny.json"))
-            .IsRefusedWith("not a .csv file", "IDX", "CIFAR-10", "FOLDER/CLASS/IMAGE");
+            .IsRefusedWith("neither a .csv nor a .parquet file", "IDX", "CIFAR-10", "FOLDER/CLASS/IMAGE");
         Directory.CreateDirectory(_folder.File("empty"));
         CommandLine.Run("train", "--data", _folder.File("empty")).IsRefusedWith("no data of an accepted form");
     }

@@ -73,7 +73,7 @@ public sealed class SelfCheckTests
     [Test]
     public void CanariesAreCountedByLayerAndKind()
     {
-        File.WriteAllText(Document, "before\n<!-- bench canaries -->\nold\n<!-- end -->\nafter\n");
+        File.WriteAllText(Document, "before\n<!-- bench canaries -->\nearlier\n<!-- end -->\nafter\n");
         JsonElement json = CommandLine.Run("gradcheck", "--canaries", "--trials", "1", "--backends", "managed",
             "--json", "--update", Document).Json();
         JsonElement[] rows = [.. json.GetProperty("rows").EnumerateArray()];
@@ -86,7 +86,8 @@ public sealed class SelfCheckTests
                 Is.Not.Empty.And.All.Matches<JsonElement>(
                 row => row.GetProperty("caught").GetInt32() == row.GetProperty("injected").GetInt32()));
             Assert.That(File.ReadAllText(Document), Does.StartWith("before\n").And.EndWith("after\n")
-                .And.Contain("| term left out").And.Contain("gradcheck --canaries --trials 1").And.Not.Contain("old"));
+                .And.Contain("| term left out").And.Contain("gradcheck --canaries --trials 1")
+                .And.Not.Contain("earlier"));
         });
     }
 

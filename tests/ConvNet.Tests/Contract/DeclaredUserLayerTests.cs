@@ -66,7 +66,7 @@ public sealed class DeclaredUserLayerTests
             Assert.That($"{GradientCaseFile.Read(GradientCaseFile.Write(made), layers: s_layers)}",
                 Is.EqualTo($"{made}"));
         }
-        Assert.That(Enumerable.Range(1, 400).Select(seed => RandomCases.Graph((ulong)seed, s_layers))
+        Assert.That(Enumerable.Range(1, 800).Select(seed => RandomCases.Graph((ulong)seed, s_layers))
             .Count(made => made.Graph.Nodes.Any(node => node.Layer is GainRelu)), Is.GreaterThan(5), "random graphs");
     }
 

@@ -53,6 +53,13 @@ public sealed class OnnxRuntimeTests(bool optimizes)
             Check(RandomCases.Graph(seed));
     }
 
+    [Test]
+    public void APixelThatIsNormalizedStaysAMap([Values] LayerNormAxes over)
+    {
+        Graph graph = Sequential.Of(new Shape(3, 2, 2), new Conv2d(4, 2), new LayerNorm(over), new Conv2d(5, 1));
+        Check(new GraphGradientCase(graph, new GradientCheckOptions { BatchSize = 3 }));
+    }
+
     [TestCase("lenet5")]
     [TestCase("digits")]
     [TestCase("resnet20")]

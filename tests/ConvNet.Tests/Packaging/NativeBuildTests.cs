@@ -49,7 +49,7 @@ public sealed class NativeBuildTests
     {
         var folder = new DirectoryInfo(
             Path.Combine(AppContext.BaseDirectory, "runtimes", BuildProperty("CMakeRid"), "native"));
-        FileInfo[] libraries = folder.GetFiles("*convnet*");
+        FileInfo[] libraries = folder.GetFiles("*convnet.*");
         Assert.That(libraries.Select(library => library.Name), Is.EqualTo(["libconvnet.so"]));
         Assert.That(libraries[0].LinkTarget, Is.Null);
         Assert.That(File.ReadAllBytes(libraries[0].FullName),

@@ -2,6 +2,8 @@ using System.Reflection;
 using System.Reflection.Emit;
 using System.Reflection.Metadata;
 using System.Reflection.Metadata.Ecma335;
+using System.Reflection.PortableExecutable;
+using NUnit.Framework;
 
 namespace ConvNet.Tests.Structure;
 
@@ -21,14 +23,18 @@ internal sealed class Rooms
     private readonly Dictionary<int, string> _folders = [];
 
     /// <summary>Reads an assembly.</summary>
-    /// <param name="assembly">The assembly, which has its symbols beside it.</param>
+    /// <param name="assembly">The assembly, which has its symbols in or beside it.</param>
     /// <param name="project">The folder of its project.</param>
     public Rooms(Assembly assembly, string project)
     {
         _assembly = assembly;
-        using FileStream file = File.OpenRead(Path.ChangeExtension(assembly.Location, ".pdb"));
-        using var provider = MetadataReaderProvider.FromPortablePdbStream(file);
-        MetadataReader symbols = provider.GetMetadataReader();
+        using FileStream file = File.OpenRead(assembly.Location);
+        using var image = new PEReader(file);
+        Assert.That(image.TryOpenAssociatedPortablePdb(assembly.Location,
+            path => File.Exists(path) ? File.OpenRead(path) : null, out MetadataReaderProvider? provider, out _),
+            $"{assembly.Location} has symbols");
+        using MetadataReaderProvider? opened = provider;
+        MetadataReader symbols = provider!.GetMetadataReader();
         Dictionary<int, string> ofMethods = symbols.MethodDebugInformation
             .Select(handle => (Row: MetadataTokens.GetRowNumber(handle),
                 symbols.GetMethodDebugInformation(handle).Document))
