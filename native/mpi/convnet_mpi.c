@@ -186,8 +186,9 @@ int cn_mpi_receive_notice(void *notice, int64_t capacity, int *sender, int64_t *
   MPI_Status found;
   status = MPI_Iprobe(MPI_ANY_SOURCE, TAG_NOTICE, notices, &has_arrived, &found);
   if (status != MPI_SUCCESS || !has_arrived) return status;
-  if ((status = MPI_Get_count(&found, MPI_BYTE, &count)) != MPI_SUCCESS ||
-      (status = MPI_Recv(notice, count, MPI_BYTE, found.MPI_SOURCE, TAG_NOTICE, notices,
+  if ((status = MPI_Get_count(&found, MPI_BYTE, &count)) != MPI_SUCCESS) return status;
+  if (count < 0 || count > capacity) return CN_MPI_RANGE;
+  if ((status = MPI_Recv(notice, count, MPI_BYTE, found.MPI_SOURCE, TAG_NOTICE, notices,
                          MPI_STATUS_IGNORE)) != MPI_SUCCESS)
     return status;
   *sender = found.MPI_SOURCE;

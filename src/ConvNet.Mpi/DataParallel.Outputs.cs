@@ -63,13 +63,18 @@ internal sealed partial class DataParallel
         return memory;
     }
 
-    // Writes what this rank has computed.
-    private void CopyOwn(float[][] own, BatchBuffers all, IReadOnlyList<Node> nodes)
+    // Writes the outputs of the last pass: those of all ranks, or what this one has computed.
+    private void WriteOutputs(float[][] own, BatchBuffers all)
     {
+        if (!ReadsOwnOutputs)
+        {
+            Gather(own, all, Graph.Outputs, _samples);
+            return;
+        }
         (int first, int count) = Own;
         for (int i = 0; i < own.Length; i++)
         {
-            int length = own[i].Length == 0 ? 0 : nodes[i].Shape.Length;
+            int length = own[i].Length == 0 ? 0 : Graph.Outputs[i].Shape.Length;
             own[i].AsSpan(0, count * length).CopyTo(all[i].Slice(first * length, count * length));
         }
     }

@@ -109,10 +109,7 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
             return _inner.TrainStep(input, targets, learningRate);
         float[][] own = MemoryForPass(output, Graph.Outputs);
         double loss = _inner.TrainStep(input, targets, learningRate, BatchBuffers.InOrder(own));
-        if (ReadsOwnOutputs)
-            CopyOwn(own, output, Graph.Outputs);
-        else
-            Gather(own, output, Graph.Outputs, _samples);
+        WriteOutputs(own, output);
         return loss;
     }
 
@@ -127,10 +124,7 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
         Executable.CheckOutputLengths(output, _samples, Graph);
         float[][] own = MemoryForPass(output, Graph.Outputs);
         _inner.ReadOutput(BatchBuffers.InOrder(own));
-        if (ReadsOwnOutputs)
-            CopyOwn(own, output, Graph.Outputs);
-        else
-            Gather(own, output, Graph.Outputs, _samples);
+        WriteOutputs(own, output);
     }
 
     public void ReadInputGradient(BatchBuffers values)
