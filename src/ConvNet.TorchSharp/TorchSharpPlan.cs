@@ -21,9 +21,8 @@ internal sealed class TorchSharpPlan : Executable, ITraces
     private readonly TorchCall?[] _calls;
     private readonly int[][] _inputs, _lastReads;
     private readonly Tensor[][] _arguments;
-    private readonly HostBuffer<float>[] _inputValues, _outputGradients;
-    private readonly TorchLoss[] _torchLosses = [];
-    private readonly Tensor[] _lossFactors = [];
+    private readonly HostBuffer<float>[] _inputValues;
+    private readonly TorchObjectives _objectives;
     private readonly bool[] _frozenNodes;
     private Tensor[]? _buckets;
     private ExceptionDispatchInfo? _callbackFailure;
@@ -32,7 +31,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
     private GroupOptimizer? _optimizer;
     private readonly NativeMemoryPressure _pressure;
     private readonly float[][] _keptBuffers;
-    private readonly Tensor?[] _outputs, _losses, _traced;
+    private readonly Tensor?[] _outputs, _traced;
     private readonly NodeTracing _tracing;
     private HostBuffer<float>[] _inferenceInputs = [];
 
@@ -45,8 +44,8 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         _inputs = [.. graph.Nodes.Select(node => node.Inputs.Select(input => input.Index).ToArray())];
         _lastReads = LastReads(graph);
         _arguments = Array.ConvertAll(_inputs, inputs => new Tensor[inputs.Length]);
-        (_outputs, _losses) = (new Tensor?[graph.Outputs.Count], new Tensor?[Objectives.Count]);
-        (_traced, _tracing) = (new Tensor?[graph.Nodes.Count], new NodeTracing(graph, spec is not null));
+        (_outputs, _traced) = (new Tensor?[graph.Outputs.Count], new Tensor?[graph.Nodes.Count]);
+        _tracing = new NodeTracing(graph, spec is not null);
         _pressure = new NativeMemoryPressure(NativeBytes());
         using TorchScope scope = OpenScope();
         try
@@ -56,7 +55,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             _calls = [.. graph.Nodes.Select(node => node.Layer is null ? null
                 : _lowering.Lower(node, [.. node.Parameters.Select(Of)]).Call)];
             _inputValues = spec is null ? [] : BuffersFor(graph.Inputs, spec.InputGradient);
-            _outputGradients = BuffersFor(Objectives.Select(objective => objective.Output));
+            _objectives = new TorchObjectives(Objectives, batchSize, OutputOf, LossFactor);
             _keptBuffers = [.. graph.Parameters.Select(p => new float[spec is null || p.Trainable ? 0 : p.Length])];
         }
         catch (Exception error) when (IsOutOfMemory(error))
@@ -68,8 +67,6 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         }
         if (spec is null)
             return;
-        _torchLosses = [.. Objectives.Select(of => TorchLoss.Of(of.Loss, batchSize, of.Output.Shape))];
-        _lossFactors = [.. Objectives.Select(of => tensor(of.Weight, device: CPU).DetachFromDisposeScope())];
         (_groups, _optimizer) = OptimizerOf(Frozen);
         SetFrozen(Frozen);
     }
@@ -100,10 +97,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
     protected override double LossCore(int index, Targets targets)
     {
         using TorchScope scope = OpenScope();
-        Tensor loss = _torchLosses[index].Evaluate(OutputOf(Objectives[index]), targets);
-        _losses[index]?.Dispose();
-        _losses[index] = loss.DetachFromDisposeScope();
-        return loss.Floats()[0];
+        return _objectives.Evaluate(index, targets);
     }
 
     protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
@@ -116,26 +110,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             ForgetGradients(accumulate);
         for (int i = 0; Spec!.InputGradient && i < _inputValues.Length; i++)
             InputOfPass(i).grad = null;
-        // If neither parameters nor inputs need a gradient, torch has nothing to differentiate.
-        List<Tensor> from = [], gradients = [];
-        bool plain = outputGradient.IsEmpty && Objectives.Count == 1 && LossFactor(0) == 1;
-        for (int i = 0; i < Objectives.Count; i++)
-        {
-            Tensor y = OutputOf(Objectives[i]);
-            if (!y.requires_grad || (!outputGradient.IsEmpty && outputGradient[i].IsEmpty))
-                continue;
-            Tensor root = outputGradient.IsEmpty ? _losses[i]! : y;
-            from.Add(root);
-            if (plain)
-                continue;
-            Tensor gradient = outputGradient.IsEmpty ? FactorOf(i) : GradientOf(i, outputGradient[i]);
-            gradients.Add(gradient.view_as(root));
-        }
-        // The call with lists leaves several objects of each step to the garbage collector.
-        if (plain && from.Count == 1)
-            from[0].backward();
-        else if (from.Count > 0)
-            autograd.backward(from, gradients);
+        _objectives.Differentiate(outputGradient);
         // The gradients of outputs that were not given are zero.
         if (outputGradient.IsNamed)
             CompleteGradients();
@@ -143,12 +118,6 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             ShowGradients();
         EndPass();
         _callbackFailure?.Throw();
-    }
-
-    private Tensor FactorOf(int objective)
-    {
-        _lossFactors[objective].Floats()[0] = LossFactor(objective);
-        return _lossFactors[objective];
     }
 
     protected override Span<float> BucketCore(int bucket, bool accumulate) => _buckets![bucket].Floats();
@@ -216,11 +185,7 @@ internal sealed class TorchSharpPlan : Executable, ITraces
     {
         using TorchScope scope = OpenScope();
         using IDisposable noGrad = no_grad();
-        Shape shape = Objectives[index].Output.Shape;
-        values.CopyTo(_outputGradients[index].Values);
-        Tensor y = _outputGradients[index].First(values.Length);
-        _torchLosses[index].EvaluateSamples(shape.IsVector ? y.reshape(losses.Length, shape.C)
-            : y.reshape(losses.Length, shape.C, shape.H, shape.W), targets, losses);
+        _objectives.EvaluateSamples(index, values, targets, losses);
     }
 
     protected override void ReadOutputCore(int index, Span<float> values) => _outputs[index]!.ReadFloats(values);
@@ -287,10 +252,8 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         FreeBuckets();
         Array.ForEach(_parameters, parameter => parameter.Dispose());
         _lowering.Dispose();
-        Array.ForEach(_torchLosses, loss => loss.Dispose());
-        Array.ForEach(_lossFactors, factor => factor.Dispose());
-        foreach (HostBuffer<float> buffer in (HostBuffer<float>[])[.. _inputValues, .. _outputGradients,
-            .. _inferenceInputs])
+        _objectives.Dispose();
+        foreach (HostBuffer<float> buffer in (HostBuffer<float>[])[.. _inputValues, .. _inferenceInputs])
             buffer.Dispose();
         _pressure.Dispose();
     }
@@ -305,12 +268,6 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         while (Graph.Outputs[index] != objective.Output)
             index++;
         return _outputs[index]!;
-    }
-
-    private Tensor GradientOf(int objective, ReadOnlySpan<float> values)
-    {
-        values.CopyTo(_outputGradients[objective].Values);
-        return _outputGradients[objective].First(values.Length);
     }
 
     private HostBuffer<float>[] BuffersFor(IEnumerable<Node> nodes, bool requiresGradient = false)
@@ -514,9 +471,9 @@ internal sealed class TorchSharpPlan : Executable, ITraces
 
     private void EndPass()
     {
-        foreach (Tensor? ended in (Tensor?[])[.. _losses, .. _outputs, .. _traced])
+        foreach (Tensor? ended in (Tensor?[])[.. _outputs, .. _traced])
             ended?.Dispose();
-        Array.Clear(_losses);
+        _objectives.EndPass();
         Array.Clear(_outputs);
         Array.Clear(_traced);
     }
@@ -529,43 +486,5 @@ internal sealed class TorchSharpPlan : Executable, ITraces
             values.Clear();
         else
             gradient.ReadFloats(values);
-    }
-}
-
-/// <summary>Access to a tensor's memory as floats.</summary>
-internal static class TensorSpans
-{
-    // A tensor exposes its memory as a span of bytes, whose length is limited to 2^31 − 1. Larger tensors are copied in
-    // pieces.
-    private const int MostFloats = 1 << 28;
-
-    /// <summary>Returns the elements of a float tensor in row-major order. Valid during the lifetime of the
-    /// tensor.</summary>
-    public static Span<float> Floats(this Tensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
-
-    /// <summary>Reads all elements of a float tensor.</summary>
-    /// <param name="tensor">The tensor, in any layout.</param>
-    /// <param name="values">The values, as many as the tensor has elements.</param>
-    /// <param name="piece">The maximum number of values to copy at once.</param>
-    public static void ReadFloats(this Tensor tensor, Span<float> values, int piece = MostFloats)
-    {
-        using Tensor dense = tensor.contiguous(), row = dense.flatten();
-        for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
-        {
-            using Tensor chunk = row.narrow(0, start, Math.Min(piece, values.Length - start));
-            chunk.Floats().CopyTo(values[start..]);
-        }
-    }
-
-    /// <summary>Writes all elements of a float tensor.</summary>
-    /// <inheritdoc cref="ReadFloats"/>
-    public static void WriteFloats(this Tensor tensor, ReadOnlySpan<float> values, int piece = MostFloats)
-    {
-        using Tensor row = tensor.flatten();
-        for (int start = 0; start < values.Length; start += Math.Min(piece, values.Length - start))
-        {
-            using Tensor chunk = row.narrow(0, start, Math.Min(piece, values.Length - start));
-            values.Slice(start, Math.Min(piece, values.Length - start)).CopyTo(chunk.Floats());
-        }
     }
 }

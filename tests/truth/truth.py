@@ -27,7 +27,7 @@ class Table:
         """Adds a case. Tensors become lists of values in row-major order."""
         self.cases.append({"name": name, **{key: _plain(value) for key, value in case.items() if value is not None}})
 
-    def write(self):
+    def write(self, **versions):
         """Writes the file, with the versions that computed it and the hash of the script."""
         head = {
             "script": self.script.name,
@@ -35,6 +35,7 @@ class Table:
             "torch": torch.__version__,
             "numpy": numpy.__version__,
             "python": platform.python_version(),
+            **versions,
         }
         lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
         cases = ",\n".join("    " + _case(case) for case in self.cases)

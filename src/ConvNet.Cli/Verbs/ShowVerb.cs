@@ -85,44 +85,7 @@ internal sealed class ShowVerb : Verb
             Shift = command.GetValue(_shift),
             Top = command.GetValue(_top),
         }, terminal.Cancellation);
-        var document = new
-        {
-            model = load,
-            image = sample.Name,
-            trueClass = sample.Label,
-            backend = backend.Info.Name,
-            shape = (int[])[shape.C, shape.H, shape.W],
-            classes = view.Scores.Select(score => new { score.Class, score.Name, score.Probability }),
-            operations = view.Maps.Select(each => new
-            {
-                name = $"{each.Maps.Operation}",
-                shape = (int[])[each.Maps.Shape.C, each.Maps.Shape.H, each.Maps.Shape.W],
-                smallest = each.Maps.Values.Min(),
-                mean = each.Maps.Values.Average(),
-                largest = each.Maps.Values.Max(),
-                above0 = each.Maps.Active,
-                deadMaps = each.Maps.Dead,
-                afterShift = each.Response,
-            }),
-            receptiveField = new
-            {
-                node = view.Unit.Node,
-                y = view.Unit.Y,
-                x = view.Unit.X,
-                top = view.Unit.Field.Top,
-                left = view.Unit.Field.Left,
-                bottom = view.Unit.Field.Bottom,
-                right = view.Unit.Field.Right,
-            },
-            occlusion = view.Heat is not { } heat ? null : new
-            {
-                heat.Class,
-                patch = (int[])[heat.Patch.H, heat.Patch.W],
-                stride = (int[])[heat.Stride.H, heat.Stride.W],
-                largestDrop = heat.Drops.Max(),
-                largestRise = -heat.Drops.Min(),
-            },
-        };
+        object document = DocumentOf(load, sample, shape, backend.Info.Name, view);
         Print(terminal, view, sample);
         _report.Write(command, terminal, origin =>
         {
@@ -134,6 +97,48 @@ internal sealed class ShowVerb : Verb
         terminal.WriteJson(document);
         return ExitCode.Ok;
     }
+
+    private static object DocumentOf(string load, ShownSample sample, Shape shape, string backend,
+        NetworkView view) => new
+    {
+        model = load,
+        image = sample.Name,
+        trueClass = sample.Label,
+        backend,
+        shape = ShapeOf(shape),
+        classes = view.Scores.Select(score => new { score.Class, score.Name, score.Probability }),
+        operations = view.Maps.Select(each => new
+        {
+            name = $"{each.Maps.Operation}",
+            shape = ShapeOf(each.Maps.Shape),
+            smallest = each.Maps.Values.Min(),
+            mean = each.Maps.Values.Average(),
+            largest = each.Maps.Values.Max(),
+            above0 = each.Maps.Active,
+            deadMaps = each.Maps.Dead,
+            afterShift = each.Response,
+        }),
+        receptiveField = new
+        {
+            node = view.Unit.Node,
+            y = view.Unit.Y,
+            x = view.Unit.X,
+            top = view.Unit.Field.Top,
+            left = view.Unit.Field.Left,
+            bottom = view.Unit.Field.Bottom,
+            right = view.Unit.Field.Right,
+        },
+        occlusion = view.Heat is not { } heat ? null : new
+        {
+            heat.Class,
+            patch = (int[])[heat.Patch.H, heat.Patch.W],
+            stride = (int[])[heat.Stride.H, heat.Stride.W],
+            largestDrop = heat.Drops.Max(),
+            largestRise = -heat.Drops.Min(),
+        },
+    };
+
+    private static int[] ShapeOf(Shape shape) => [shape.C, shape.H, shape.W];
 
     private (string Node, int Y, int X)? Unit(ParseResult command)
     {

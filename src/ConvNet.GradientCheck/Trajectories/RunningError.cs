@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace ConvNet.GradientChecking;
 
 /// <summary>A value in double precision, and how far the same computation in float32 may be from it.</summary>
@@ -29,7 +27,7 @@ internal readonly partial struct RunningError
     /// <summary>The roundings that an operation may make.</summary>
     private const double Roundings = 2;
 
-    private const int Origin = 1100, NotDyadic = 4000;
+    private const int Origin = BoundedSum.FinenessOrigin, NotDyadic = BoundedSum.NotDyadic;
 
     // Every term is a multiple of 2^(Origin − _fineness); 0 if there are no terms.
     private readonly int _fineness;
@@ -47,7 +45,7 @@ internal readonly partial struct RunningError
     private double Magnitude { get; }
 
     /// <summary>Creates a number that a backend holds in float32.</summary>
-    public static RunningError Exact(float value) => new(value, 0, Math.Abs(value), FinenessOf(value));
+    public static RunningError Exact(float value) => new(value, 0, Math.Abs(value), BoundedSum.FinenessOf(value));
 
     /// <summary>Creates a constant, which float32 may have to round.</summary>
     public static RunningError Of(double value) => (float)value == value
@@ -59,7 +57,8 @@ internal readonly partial struct RunningError
 
     /// <summary>Returns the number as it is stored between two steps. The terms that it was computed from can no longer
     /// be put in another order.</summary>
-    public RunningError Stored() => new(Value, Error, Math.Abs(Value), Error == 0 ? FinenessOf(Value) : NotDyadic);
+    public RunningError Stored()
+        => new(Value, Error, Math.Abs(Value), Error == 0 ? BoundedSum.FinenessOf(Value) : NotDyadic);
 
     /// <inheritdoc/>
     public override string ToString() => FormattableString.Invariant($"{Value:R} ± {Error:G3}");
@@ -200,21 +199,4 @@ internal readonly partial struct RunningError
         return new(value, error, Magnitude * factor,
             _fineness is 0 or NotDyadic ? _fineness : _fineness - Math.ILogB(factor));
     }
-
-    // The distance of the lowest set bit below 2^Origin.
-    private static int FinenessOf(double value)
-    {
-        if (value == 0)
-            return 0;
-        if (!double.IsFinite(value))
-            return NotDyadic;
-        long bits = BitConverter.DoubleToInt64Bits(value), fraction = bits & ((1L << 52) - 1);
-        int exponent = (int)(bits >> 52) & 0x7FF;
-        return Origin + 1075 - exponent - BitOperations.TrailingZeroCount(fraction | 1L << 52);
-    }
 }
-
-/// <summary>A computation has left what <see cref="RunningError"/> can bound.</summary>
-/// <param name="what">What it was.</param>
-internal sealed class LostBoundException(string what)
-    : Exception($"The error bound is lost at {what}.");

@@ -13,9 +13,12 @@ internal readonly record struct BoundedSum : ISum<double, BoundedSum>
     /// <summary>u, the unit roundoff of float32: 2⁻²⁴.</summary>
     public const double UnitRoundoff = 1.0 / (1 << 24);
 
+    /// <summary>The exponent that a fineness is relative to, and the fineness of what is no multiple of a power of
+    /// two.</summary>
+    public const int FinenessOrigin = 1100, NotDyadic = 4000;
+
     // 2⁻¹⁴⁹: the maximum error of a product that underflows.
     private const double SmallestFloat = 1.401298464324817e-45;
-    private const int FinenessOrigin = 1100, NotDyadic = 4000;
 
     private BoundedSum(double value, int count, double squares, double magnitudes, double peak, int fineness)
     {
@@ -92,8 +95,9 @@ internal readonly record struct BoundedSum : ISum<double, BoundedSum>
             sum.Peak * magnitude, fineness);
     }
 
-    // The distance of the lowest set bit below 2^FinenessOrigin.
-    private static int FinenessOf(double value)
+    /// <summary>The distance of the lowest set bit of a value below 2^FinenessOrigin; NotDyadic for infinities and
+    /// NaN, 0 for 0.</summary>
+    public static int FinenessOf(double value)
     {
         if (value == 0)
             return 0;

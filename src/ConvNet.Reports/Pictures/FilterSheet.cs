@@ -17,11 +17,11 @@ internal static class FilterSheet
         foreach (float value in values)
             most = Math.Max(most, Math.Abs(value));
         int scale = Math.Clamp(48 / Math.Max(h, w), 1, 12), tall = h * scale, wide = w * scale;
-        int across = Math.Min(k, (MapSheet.MostWide + Gap) / (wide + Gap)), down = (k + across - 1) / across;
-        var sheet = Raster.Of(across * (wide + Gap) - Gap, down * (tall + Gap) - Gap, new Colour(0, 0, 0));
+        var grid = new SheetGrid(k, tall, wide, Gap);
+        Raster sheet = grid.Sheet(new Colour(0, 0, 0));
         for (int filter = 0; filter < k; filter++)
         {
-            int top = filter / across * (tall + Gap), left = filter % across * (wide + Gap);
+            (int top, int left) = grid.PlaceOf(filter);
             for (int y = 0; y < tall; y++)
             {
                 for (int x = 0; x < wide; x++)

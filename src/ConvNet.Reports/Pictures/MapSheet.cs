@@ -25,13 +25,10 @@ internal static class MapSheet
     {
         int reduction = (Math.Max(h, w) - 1) / largest + 1, shown = Math.Min(maps, MostMaps);
         Cell cell = new(h, w, reduction, Math.Clamp(Readable / Math.Max(h, w), 1, MostScale));
-        int room = Math.Max(1, (MostWide + Gap) / (cell.Wide + Gap));
-        int across = Math.Min(shown, columns > 1 && columns <= room ? columns : room);
-        int down = (shown - 1) / across + 1;
-        var sheet = Raster.Of(across * (cell.Wide + Gap) - Gap, down * (cell.Tall + Gap) - Gap, s_gap);
+        var grid = new SheetGrid(shown, cell.Tall, cell.Wide, Gap, columns);
+        Raster sheet = grid.Sheet(s_gap);
         for (int map = 0; map < shown; map++)
-            cell.Draw(values.Slice(map * h * w, h * w), scale, sheet, map / across * (cell.Tall + Gap),
-                map % across * (cell.Wide + Gap));
+            cell.Draw(values.Slice(map * h * w, h * w), scale, sheet, grid.PlaceOf(map));
         return sheet;
     }
 
@@ -41,7 +38,7 @@ internal static class MapSheet
         Cell cell = new(rows, columns, (Math.Max(rows, columns) - 1) / MostWide + 1,
             Math.Clamp(MostWide / 2 / Math.Max(rows, columns), 1, MostScale));
         var sheet = new Raster(cell.Wide, cell.Tall);
-        cell.Draw(values, scale, sheet, 0, 0);
+        cell.Draw(values, scale, sheet, (0, 0));
         return sheet;
     }
 
@@ -53,12 +50,12 @@ internal static class MapSheet
 
         public int Wide => (W * Enlargement - 1) / Reduction + 1;
 
-        public void Draw(ReadOnlySpan<float> map, ColourScale scale, Raster sheet, int top, int left)
+        public void Draw(ReadOnlySpan<float> map, ColourScale scale, Raster sheet, (int Top, int Left) place)
         {
             for (int y = 0; y < Tall; y++)
             {
                 for (int x = 0; x < Wide; x++)
-                    sheet[top + y, left + x] = scale[Mean(map, y * Reduction / Enlargement,
+                    sheet[place.Top + y, place.Left + x] = scale[Mean(map, y * Reduction / Enlargement,
                         x * Reduction / Enlargement)];
             }
         }

@@ -19,8 +19,8 @@ public sealed class LossTruthTests
         loss.CheckOutput(LossCases.Identity(shape).Output);
         Targets targets = known.Has("labels")
             ? Targets.Of(Array.ConvertAll(known.Values("labels"), label => (int)label))
-            : Targets.Of(Floats(known, "targets"));
-        targets = targets.Weighted(known.Has("samples") ? Floats(known, "samples") : []);
+            : Targets.Of(known.Floats("targets"));
+        targets = targets.Weighted(known.Has("samples") ? known.Floats("samples") : []);
         targets.CheckFor(loss, shape, n);
 
         double value = loss.Evaluate(new LossFrame<double>(shape, y, targets, dy));
@@ -43,7 +43,4 @@ public sealed class LossTruthTests
 
     private static Loss LossOf(TruthCase known)
         => Loss.BuiltIn.Read(new JsonReader(known.Json.GetProperty("loss"), known.Name));
-
-    private static float[] Floats(TruthCase known, string name)
-        => Array.ConvertAll(known.Values(name), value => (float)value);
 }

@@ -89,7 +89,7 @@ public sealed class OptimizerTruthTests
                 start.AsSpan(at, p.Length).CopyTo(plan.Writable(p));
             at += p.Length;
         }
-        float[] x = Singles(known, "x"), y = Singles(known, "y");
+        float[] x = known.Floats("x"), y = known.Floats("y");
         float rate = (float)known.Json.GetProperty("learningRate").GetDouble();
         int last = known.Json.GetProperty("after").EnumerateObject().Max(each => int.Parse(each.Name,
             CultureInfo.InvariantCulture));
@@ -99,8 +99,6 @@ public sealed class OptimizerTruthTests
             after(step, net);
         }
     }
-
-    private static float[] Singles(TruthCase known, string name) => Array.ConvertAll(known.Values(name), v => (float)v);
 
     private static double[] Parameters(IExecutable net)
         => [.. net.Graph.Parameters.SelectMany(p => net.Read(p)).Select(v => (double)v)];

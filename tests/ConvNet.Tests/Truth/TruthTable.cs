@@ -14,6 +14,9 @@ public sealed record TruthCase(string Name, string File, JsonElement Json)
     /// <summary>Returns a list of values.</summary>
     public double[] Values(string name) => Doubles(Json.GetProperty(name));
 
+    /// <summary>Returns a list of values in single precision.</summary>
+    public float[] Floats(string name) => Array.ConvertAll(Values(name), value => (float)value);
+
     /// <summary>Returns the lists of values of a list, in its order.</summary>
     public double[][] Lists(string name) => [.. Json.GetProperty(name).EnumerateArray().Select(Doubles)];
 
