@@ -18,6 +18,14 @@ internal static class OnnxAttribute
         return attribute;
     }
 
+    /// <summary>Creates a list of whole numbers of 64 bits.</summary>
+    public static AttributeProto OfWholes(string name, long[] values)
+    {
+        var attribute = new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints };
+        attribute.Ints.AddRange(values);
+        return attribute;
+    }
+
     /// <summary>Creates a real number.</summary>
     public static AttributeProto Of(string name, float value)
         => new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = value };

@@ -14,13 +14,19 @@ internal static class NetworkFile
     /// <exception cref="InvalidDataException">The file is damaged, or a size of its inputs is free.</exception>
     /// <exception cref="NotSupportedException">Nodes of an ONNX model cannot be imported.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static SavedModel Load(string path)
+    public static SavedModel Load(string path) => Open(path).Model;
+
+    /// <summary>Reads a file with the names of the parameters that stand for constants of a formula in an ONNX
+    /// model.</summary>
+    /// <inheritdoc cref="Load" path="/exception"/>
+    public static (SavedModel Model, IReadOnlyList<string> Constants) Open(string path)
     {
         if (!OnnxImport.IsModel(path))
-            return SavedModel.Load(path);
+            return (SavedModel.Load(path), []);
         try
         {
-            return OnnxImport.Read(path).ToSavedModel();
+            ImportedModel imported = OnnxImport.Read(path);
+            return (imported.ToSavedModel(), imported.Constants);
         }
         catch (InvalidDataException error) when (error.GetBaseException() is FreeSizeException)
         {

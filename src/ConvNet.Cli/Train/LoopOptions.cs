@@ -84,10 +84,14 @@ internal sealed class LoopOptions
     };
 
     /// <summary>Returns the parameters to freeze.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="graph">The network.</param>
+    /// <param name="constants">The names of parameters that stand for constants.</param>
     /// <exception cref="ArgumentException">A pattern matches nothing, or nothing is left to train.</exception>
-    public Parameter[] ToFreeze(ParseResult command, Graph graph)
+    public Parameter[] ToFreeze(ParseResult command, Graph graph, IReadOnlyList<string> constants)
     {
-        Parameter[] named = ParameterGroup.TrainableIn(graph, command.GetValue(_freeze)!);
+        Parameter[] named = [.. ParameterGroup.TrainableIn(graph, command.GetValue(_freeze)!)
+            .Union(graph.Parameters.Where(parameter => constants.Contains(parameter.Name)))];
         return named.Length == 0 || graph.Parameters.Any(p => p.Trainable && !named.Contains(p))
             ? named
             : throw new ArgumentException($"{_freeze.Name} names every parameter of the network, so that nothing is "

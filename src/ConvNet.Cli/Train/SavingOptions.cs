@@ -1,6 +1,7 @@
 using System.CommandLine;
 using ConvNet.Cli.Verbs;
 using ConvNet.Data;
+using ConvNet.Onnx;
 using ConvNet.Serialization;
 using Spectre.Console;
 
@@ -49,8 +50,8 @@ internal sealed class SavingOptions
             + "options of the command take precedence.", "PATH");
         _resume.Arity = ArgumentArity.ZeroOrOne;
         _resume.Aliases.Add("--load");
-        _weights = verb.Optional<string>("--weights", "Start a new training with the weights of a saved model.",
-            "FILE");
+        _weights = verb.Optional<string>("--weights", "Start a new training with the network and the weights of a "
+            + "saved model or an ONNX model (.onnx).", "FILE");
         foreach (Option<string?> file in (Option<string?>[])[_resume, _weights])
         {
             verb.Files.Add(file, FileUse.Read, command => Verb.ValueOf(command, file));
@@ -106,7 +107,8 @@ internal sealed class SavingOptions
             return TrainStart.New;
         if (Verb.IsGiven(command, _model))
             throw new ArgumentException($"The file of {_weights.Name} contains the network. Omit {_model.Name}.");
-        return new TrainStart(weights, SavedModel.Load(weights), null);
+        (SavedModel model, IReadOnlyList<string> constants) = NetworkFile.Open(weights);
+        return new TrainStart(weights, model, null) { Constants = constants };
     }
 
     /// <summary>Throws if a training has already completed more epochs than it is to have.</summary>
@@ -129,8 +131,11 @@ internal sealed class SavingOptions
     public void Check(ParseResult command, CheckpointFolder? folder, Graph graph, Normalization normalization,
         SavedTraining training)
     {
-        if (command.GetValue(_save) is { } save)
-            SavedModel.CheckPath(save, graph, normalization, training);
+        if (command.GetValue(_save) is { } save && OnnxImport.IsModel(save))
+            throw new ArgumentException($"{_save.Name} writes a safetensors file, so that {save} would not be read as "
+                + "one. Name a file with the extension .safetensors; convnet export --load makes an ONNX model of it.");
+        if (command.GetValue(_save) is { } saved)
+            SavedModel.CheckPath(saved, graph, normalization, training);
         folder?.Check(graph, training, KeepOf(command), normalization);
     }
 
@@ -183,7 +188,7 @@ internal sealed class SavingOptions
         SavedModel saved;
         try
         {
-            saved = SavedModel.Load(path);
+            saved = NetworkFile.Load(path);
         }
         catch (InvalidDataException error) when (CheckpointFolder.FindBefore(path) is { } before)
         {

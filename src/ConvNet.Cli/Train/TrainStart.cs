@@ -8,6 +8,10 @@ namespace ConvNet.Cli.Train;
 /// <param name="GoesOn">The training to resume; null for a new training.</param>
 internal sealed record TrainStart(string? File, SavedModel? Saved, SavedTraining? GoesOn)
 {
+    /// <summary>The names of parameters that stand for constants of a formula in an ONNX model, and stay as they
+    /// are.</summary>
+    public IReadOnlyList<string> Constants { get; init; } = [];
+
     /// <summary>A new network.</summary>
     public static TrainStart New { get; } = new(null, null, null);
 }

@@ -132,13 +132,17 @@ internal sealed class ImportVerb : Verb
     {
         Graph graph = model.Graph;
         int layers = graph.LayerNodes.Count();
+        // A graph without layers has no output either.
+        IReadOnlyList<Node> outputs = layers > 0 ? graph.Outputs : [];
         terminal.People.WriteLine($"{file}: {layers} layers, {graph.ParameterCount:N0} parameters"
             + (model.Normalization is null ? "" : ", with the normalisation of pixels")
             + (model.ClassNames.Count == 0 ? "" : $", {model.ClassNames.Count} class names"));
         foreach (Node input in graph.Inputs)
             terminal.People.WriteLine($"input {Excerpt.Of(input.Name)}: {input.Shape}");
-        foreach (Node output in graph.Outputs)
+        foreach (Node output in outputs)
             terminal.People.WriteLine($"output {Excerpt.Of(output.Name)}: {output.Shape}");
+        foreach (ConstantOutput output in model.ConstantOutputs)
+            terminal.People.WriteLine($"output {Excerpt.Of(output.Name)}: a constant that the network does not have");
         if (model.Constants.Count > 0)
             terminal.People.WriteLine($"{model.Constants.Count} parameters are constants of the file; freeze them to "
                 + $"train the others alone: {string.Join(", ", model.Constants.Select(name => Excerpt.Of(name)))}");
@@ -149,7 +153,8 @@ internal sealed class ImportVerb : Verb
             file,
             saved = save,
             inputs = graph.Inputs.Select(Described),
-            outputs = graph.Outputs.Select(Described),
+            outputs = outputs.Select(Described),
+            constantOutputs = model.ConstantOutputs.Select(output => new { output.Name, output.Sizes }),
             layers,
             kinds = graph.LayerNodes.CountBy(node => node.Layer!.Kind).OrderBy(count => count.Key,
                 StringComparer.Ordinal).ToDictionary(),

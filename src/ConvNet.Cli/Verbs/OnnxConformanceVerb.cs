@@ -33,6 +33,7 @@ internal sealed class OnnxConformanceVerb : Verb
             terminal.Cancellation.ThrowIfCancellationRequested();
             results.Add(run.Run(each));
         }
+        int folded = results.Count(result => result.IsFolded);
         int Count(ConformanceOutcome outcome) => results.Count(result => result.Outcome == outcome);
         (int passed, int failed, int unsupported, int others) = (Count(ConformanceOutcome.Passed),
             Count(ConformanceOutcome.Failed), Count(ConformanceOutcome.Unsupported), Count(ConformanceOutcome.Other));
@@ -42,13 +43,15 @@ internal sealed class OnnxConformanceVerb : Verb
             foreach (ConformanceResult each in results.Where(each => each.Failure is not null))
                 terminal.People.WriteLine($"failed: {each.Case.Category}/{each.Case.Name}: {each.Failure}");
         }
-        terminal.People.WriteLine($"{folder}, {BackendText.Of(backend.Info)}: {passed} passed, {failed} failed, "
+        terminal.People.WriteLine($"{folder}, {BackendText.Of(backend.Info)}: {passed} passed ({folded} of them with "
+            + $"all inputs as constants), {failed} failed, "
             + $"{unsupported} unsupported, {others} with operators that convolutional networks do not use");
         terminal.WriteJson(new
         {
             folder,
             backend = backend.Info.Name,
             passed,
+            folded,
             failed,
             unsupported,
             others,
@@ -58,6 +61,7 @@ internal sealed class OnnxConformanceVerb : Verb
                 each.Case.Category,
                 each.Case.Name,
                 outcome = each.Outcome.ToString().ToLowerInvariant(),
+                folded = each.IsFolded,
                 each.Failure,
             }),
         });

@@ -46,6 +46,7 @@ internal sealed class TrainVerb : Verb
         "train --backend auto",
         "train --backend managed --loss svm --lr 0.01 --save digits.safetensors",
         "train --weights digits.safetensors --freeze 'conv*' --lr 0.002 --save tuned.safetensors",
+        "train --weights resnet18.onnx --data photos --resize 224 --save tuned.safetensors",
         "train --resume digits.safetensors --save digits.safetensors --epochs 30",
         "train --model lenet5 --checkpoint run1 --every 500steps --keep 5",
         "train --resume run1",
@@ -96,6 +97,9 @@ internal sealed class TrainVerb : Verb
         TrainSetup setup = SetUp(command, terminal, start);
         if (saves)
             _saving.Check(command, folder, setup.Graph, setup.Normalization, setup.Training);
+        if (start.Constants.Count > 0)
+            terminal.People.WriteLine($"constants of {start.File} that are not trained: "
+                + $"{string.Join(", ", start.Constants.Select(name => Excerpt.Of(name)))}");
         using LivePage? page = isFirst ? _watch.Open(command, terminal) : null;
         string? logFolder = saves ? _log.FolderOf(command) : null;
         using var pictures = new TrainPictures(setup.Normalization, terminal.Cancellation);
@@ -145,7 +149,7 @@ internal sealed class TrainVerb : Verb
         string? model = command.GetValue(_model);
         ImageSource data = _data.Open(command, terminal, model, start.Saved, goesOn, spec.Seed);
         Graph graph = GraphOf(start, model, data);
-        Parameter[] frozen = _loop.ToFreeze(command, graph);
+        Parameter[] frozen = _loop.ToFreeze(command, graph, start.Constants);
         TrainSets sets = _control.SetsOf(command, resumed, data, goesOn, spec);
         Normalization normalization = _data.NormalizationOf(command, start.Saved, sets.Train, data);
         DataLoader batches = _data.TrainLoader(command, sets.Train, normalization, spec, goesOn,

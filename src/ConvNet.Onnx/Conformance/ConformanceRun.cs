@@ -28,18 +28,17 @@ internal sealed partial class ConformanceRun(IBackend backend)
         }
         if (!ConformanceOperators.Are(model))
             return new ConformanceResult(each, ConformanceOutcome.Other, []);
-        string failure = "it has no data";
+        ConformanceResult result = Failed(each, "it has no data");
         foreach (string folder in each.DataFolders)
         {
-            (ConformanceResult result, failure) = Run(each, model, folder);
+            result = Run(each, model, folder);
             if (result.Outcome != ConformanceOutcome.Passed)
                 return result;
         }
-        return failure.Length == 0 ? new ConformanceResult(each, ConformanceOutcome.Passed, [])
-            : new ConformanceResult(each, ConformanceOutcome.Failed, [], failure);
+        return result;
     }
 
-    private (ConformanceResult Result, string Failure) Run(ConformanceCase each, ModelProto model, string folder)
+    private ConformanceResult Run(ConformanceCase each, ModelProto model, string folder)
     {
         ValueInfoProto[] free = [.. model.Graph.Input
             .Where(input => model.Graph.Initializer.All(tensor => tensor.Name != input.Name))];
@@ -47,66 +46,95 @@ internal sealed partial class ConformanceRun(IBackend backend)
         TensorProto[] inputs = ConformanceCase.Tensors(folder, "input", free),
             outputs = ConformanceCase.Tensors(folder, "output", model.Graph.Output);
         if (inputs.Length > names.Length || outputs.Length != model.Graph.Output.Count)
-            return (Unsupported(each, [("(input)", "its inputs or outputs are not tensors")]), "");
+            return Unsupported(each, [("(input)", "its inputs or outputs are not tensors")]);
         ImportedModel imported;
+        bool isFolded;
         try
         {
-            imported = Import(each, model, names, inputs);
+            (imported, isFolded) = Import(each, model, names, inputs);
         }
         catch (OnnxImportException unsupported)
         {
-            return (Unsupported(each, unsupported.Operators.Select(found => (found.Operator, found.Reason))), "");
+            return Unsupported(each, unsupported.Operators.Select(found => (found.Operator, found.Reason)));
         }
         catch (InvalidDataException error)
         {
-            return (Unsupported(each, [("(input)", Generalized(error.Message, each))]), "");
+            return Unsupported(each, [("(input)", Generalized(error.Message, each))]);
         }
-        string failure;
         try
         {
-            failure = Compared(imported, names.Zip(inputs).ToDictionary(pair => pair.First, pair => pair.Second),
-                outputs);
+            string failure = Compared(imported,
+                names.Zip(inputs).ToDictionary(pair => pair.First, pair => pair.Second),
+                [.. model.Graph.Output.Select(output => output.Name).Zip(outputs)]);
+            return failure.Length > 0 ? Failed(each, failure) : new ConformanceResult(each, ConformanceOutcome.Passed,
+                [], IsFolded: isFolded);
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException or InvalidOperationException)
         {
-            failure = error.Message;
+            return Failed(each, error.Message);
         }
-        return (new ConformanceResult(each, failure.Length == 0 ? ConformanceOutcome.Passed
-            : ConformanceOutcome.Failed, [], failure.Length == 0 ? null : failure), failure);
     }
 
     // Cases of one operator have its weights as inputs, and often no dimension of samples. All inputs are tried as
-    // inputs first, and then all but the first as constants; then both without samples. The reasons are those of the
-    // last attempt with samples.
-    private static ImportedModel Import(ConformanceCase each, ModelProto model, string[] names, TensorProto[] inputs)
+    // inputs first, and then all but the first as constants; then both without samples, and at last all as constants,
+    // for operators that graphs compute sizes with. The reasons are those of the last attempt with samples.
+    private static (ImportedModel Model, bool IsFolded) Import(ConformanceCase each, ModelProto model, string[] names,
+        TensorProto[] inputs)
     {
-        Dictionary<string, TensorProto> none = [], given = names.Zip(inputs).Skip(1).ToDictionary(
+        Dictionary<string, TensorProto> none = [], all = names.Zip(inputs).ToDictionary(pair => pair.First,
+            pair => pair.Second, StringComparer.Ordinal), weights = names.Zip(inputs).Skip(1).ToDictionary(
             pair => pair.First, pair => pair.Second, StringComparer.Ordinal);
+        (bool IsUnbatched, Dictionary<string, TensorProto> Constants)[] attempts =
+            [(false, none), (false, weights), (true, none), (true, weights), (false, all)];
         ExceptionDispatchInfo? reason = null;
-        foreach (bool unbatched in (bool[])[false, true])
+        foreach ((bool isUnbatched, Dictionary<string, TensorProto> constants) in attempts)
         {
-            foreach (Dictionary<string, TensorProto> constants in inputs.Length > 1 ? [none, given]
-                : (Dictionary<string, TensorProto>[])[none])
+            try
             {
-                try
-                {
-                    return OnnxImport.Model(model, each.ModelPath, each.Folder,
-                        new OnnxImportOptions { Constants = constants, Unbatched = unbatched });
-                }
-                catch (Exception error) when (error is OnnxImportException or InvalidDataException)
-                {
-                    reason = unbatched ? reason : ExceptionDispatchInfo.Capture(error);
-                }
+                return (OnnxImport.Model(model, each.ModelPath, each.Folder,
+                    new OnnxImportOptions { Constants = constants, Unbatched = isUnbatched }), constants == all);
+            }
+            catch (Exception error) when (error is OnnxImportException or InvalidDataException)
+            {
+                reason = isUnbatched || (reason is not null && constants == all) ? reason
+                    : ExceptionDispatchInfo.Capture(error);
             }
         }
         reason!.Throw();
         throw new UnreachableException();
     }
 
-    private string Compared(ImportedModel imported, Dictionary<string, TensorProto> inputs, TensorProto[] outputs)
+    private string Compared(ImportedModel imported, Dictionary<string, TensorProto> inputs,
+        (string Name, TensorProto Tensor)[] outputs)
+    {
+        Dictionary<string, float[]> results = Results(imported, inputs);
+        Dictionary<string, long[]> sizes = imported.OutputSizes.ToDictionary(output => output.Name, output
+            => imported.IsUnbatched ? output.Sizes : [Batch(imported, inputs), .. output.Sizes[1..]]);
+        foreach (ConstantOutput output in imported.ConstantOutputs)
+            (results[output.Name], sizes[output.Name]) = (output.ToReals(), output.Tensor.Sizes);
+        foreach ((string name, TensorProto tensor) in outputs)
+        {
+            OnnxTensor expected = _tensors.Read(tensor, name);
+            if (!sizes[name].SequenceEqual(expected.Sizes))
+                return $"output {name} is {string.Join('×', sizes[name])}; it must be "
+                    + $"{string.Join('×', expected.Sizes)}";
+            float[] truth = expected.ToReals();
+            for (int k = 0; k < truth.Length; k++)
+            {
+                if (!IsNear(results[name][k], truth[k]))
+                    return $"output {name} is {results[name][k]} at index {k}; it must be {truth[k]}";
+            }
+        }
+        return "";
+    }
+
+    // The values of the outputs that the graph computes.
+    private Dictionary<string, float[]> Results(ImportedModel imported, Dictionary<string, TensorProto> inputs)
     {
         Graph graph = imported.Graph;
-        int batch = imported.IsUnbatched ? 1 : (int)inputs[graph.Inputs[0].Name].Dims[0];
+        if (imported.OutputSizes.Count == 0)
+            return [];
+        int batch = (int)Batch(imported, inputs);
         using IExecutable executable = backend.CompileInference(graph, batch);
         imported.CopyTo(executable);
         (string, ReadOnlyMemory<float>)[] values = [.. graph.Inputs.Select(input => (input.Name,
@@ -114,25 +142,17 @@ internal sealed partial class ConformanceRun(IBackend backend)
         float[][] results = [.. graph.Outputs.Select(output => new float[batch * output.Shape.Length])];
         executable.Infer(BatchValues.Of(values), BatchBuffers.Of([.. graph.Outputs.Zip(results)
             .Select(pair => (pair.First.Name, (Memory<float>)pair.Second))]));
-        for (int i = 0; i < outputs.Length; i++)
-        {
-            OnnxTensor expected = _tensors.Read(outputs[i], graph.Outputs[i].Name);
-            long[] sizes = imported.OutputSizes[i].Sizes;
-            long[] own = imported.IsUnbatched ? sizes : [batch, .. sizes[1..]];
-            if (!own.SequenceEqual(expected.Sizes))
-                return $"output {i} is {string.Join('×', own)}; it must be {string.Join('×', expected.Sizes)}";
-            float[] truth = expected.ToReals();
-            for (int k = 0; k < truth.Length; k++)
-            {
-                if (!IsNear(results[i][k], truth[k]))
-                    return $"output {i} is {results[i][k]} at index {k}; it must be {truth[k]}";
-            }
-        }
-        return "";
+        return imported.OutputSizes.Zip(results).ToDictionary(pair => pair.First.Name, pair => pair.Second);
     }
+
+    private static long Batch(ImportedModel imported, Dictionary<string, TensorProto> inputs)
+        => imported.IsUnbatched ? 1 : inputs[imported.Graph.Inputs[0].Name].Dims[0];
 
     private static bool IsNear(float actual, float expected) => actual.Equals(expected)
         || Math.Abs((double)actual - expected) <= Absolute + Relative * Math.Abs((double)expected);
+
+    private static ConformanceResult Failed(ConformanceCase each, string failure)
+        => new(each, ConformanceOutcome.Failed, [], failure);
 
     private static ConformanceResult Unsupported(ConformanceCase each, IEnumerable<(string, string)> reasons)
         => new(each, ConformanceOutcome.Unsupported, [.. reasons]);

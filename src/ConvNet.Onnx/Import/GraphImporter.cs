@@ -40,7 +40,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
             SetOutputs(context, program);
         if (_unsupported.Count > 0)
             throw new OnnxImportException(source, [.. Unsupported()], _unseen);
-        return new ImportedModel(context, normalization, ClassNames.Of(model), program.Outputs);
+        return new ImportedModel(context, normalization, ClassNames.Of(model));
     }
 
     private IEnumerable<UnsupportedOperator> Unsupported()
@@ -143,14 +143,16 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
             try
             {
                 if (context.Find(name) is not { } found)
-                    throw new UnsupportedNodeException(program.Unread.GetValueOrDefault(name)
-                        ?? "it does not depend on an input");
+                {
+                    context.ConstantOutputs.Add(ConstantOf(program, name));
+                    continue;
+                }
                 Activation value = context.Plain(found);
                 Shape shape = ImportContext.ShapeOf(value.Sizes);
                 Node node = value.Node;
                 if (node.Shape != shape || node.Layer is null || node.Name != name || outputs.Contains(node))
                     node = context.AddNamed(name, new Reshape(shape), node);
-                context.OutputSizes.Add(value.Sizes[context.Lead..]);
+                context.OutputSizes.Add((name, value.Sizes[context.Lead..]));
                 outputs.Add(node);
             }
             catch (UnsupportedNodeException reason)
@@ -158,12 +160,26 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 _unsupported.Add((place, reason.Message));
             }
         }
-        if (_unsupported.Count > 0)
-            return;
-        context.Graph.SetOutputs([.. outputs]);
+        if (_unsupported.Count == 0 && outputs.Count > 0)
+            Finish(context.Graph, outputs);
+    }
+
+    private static ConstantOutput ConstantOf(OnnxProgram program, string name)
+    {
+        if (!program.Constants.TryGetValue(name, out OnnxTensor? value))
+            throw new UnsupportedNodeException(program.Unread.GetValueOrDefault(name)
+                ?? "it does not depend on an input");
+        return value.DependsOnBatch
+            ? throw new UnsupportedNodeException("it is computed from the number of samples, which is free")
+            : new ConstantOutput(name, value);
+    }
+
+    private static void Finish(Graph graph, List<Node> outputs)
+    {
+        graph.SetOutputs([.. outputs]);
         try
         {
-            context.Graph.CheckComplete();
+            graph.CheckComplete();
         }
         catch (ArgumentException error)
         {

@@ -22,6 +22,9 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     /// <summary>The number of samples in the sizes of the file, or <see cref="FreeBatch"/>.</summary>
     public long Batch => batch;
 
+    /// <summary>Whether the number of samples is free.</summary>
+    public bool IsFree => !isUnbatched && batch == FreeBatch;
+
     /// <summary>The number of dimensions that values have before those of the file: 1 if the file has none of the
     /// samples.</summary>
     public int Lead => isUnbatched ? 1 : 0;
@@ -33,8 +36,11 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     /// values.</summary>
     public IReadOnlyList<string> Fixed => _fixed;
 
-    /// <summary>The sizes of the outputs.</summary>
-    public List<long[]> OutputSizes { get; } = [];
+    /// <summary>The outputs of the graph with their sizes.</summary>
+    public List<(string Name, long[] Sizes)> OutputSizes { get; } = [];
+
+    /// <summary>The outputs that do not depend on an input.</summary>
+    public List<ConstantOutput> ConstantOutputs { get; } = [];
 
     /// <summary>Adds an input.</summary>
     /// <exception cref="InvalidDataException">A sample of it has no values, or too many.</exception>
@@ -129,6 +135,21 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
             + $"has {constant.Length} values; it must have one.");
     }
 
+    /// <summary>Creates a constant of truth values with the sizes of a value of the graph.</summary>
+    /// <exception cref="UnsupportedNodeException">The number of samples is free, or there are too many
+    /// values.</exception>
+    public OnnxTensor Filled(OnnxNode node, Activation like, long value)
+    {
+        long[] sizes = like.Sizes[Lead..];
+        if (IsFree)
+            throw new UnsupportedNodeException($"the size of its output {Excerpt.Of(node.Outputs[1])} depends on the "
+                + "number of samples, which is free");
+        double length = sizes.Aggregate(1.0, (product, size) => product * size);
+        return length <= Folding.MostValues
+            ? OnnxTensor.OfWholes(sizes, () => [.. Enumerable.Repeat(value, (int)length)], ElementKind.Truth)
+            : throw new UnsupportedNodeException($"its output {Excerpt.Of(node.Outputs[1])} has {length:N0} values");
+    }
+
     /// <summary>Adds the layer that computes the first output of a node.</summary>
     /// <param name="node">The ONNX node.</param>
     /// <param name="layer">The layer.</param>
@@ -136,6 +157,11 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     /// <returns>The new node.</returns>
     public Node Add(OnnxNode node, Layer layer, params ReadOnlySpan<Node> inputs)
         => AddNamed(NameOf(node), layer, inputs);
+
+    /// <summary>Adds the layer that computes the values of the first output of a node in another shape.</summary>
+    public Node AddViewed(OnnxNode node, Layer layer, params ReadOnlySpan<Node> inputs)
+        => program.Outputs.Contains(node.Outputs[0]) ? AddPart(node, "values", layer, inputs)
+            : Add(node, layer, inputs);
 
     /// <summary>Adds a layer whose name is derived from its kind or given.</summary>
     public Node AddNamed(string? name, Layer layer, params ReadOnlySpan<Node> inputs)

@@ -8,15 +8,17 @@ public sealed class ImportedModel
 {
     private readonly IReadOnlyDictionary<Parameter, float[]> _values;
 
-    internal ImportedModel(ImportContext context, Normalization? normalization, IReadOnlyList<string> classNames,
-        IReadOnlyList<string> outputs)
+    internal ImportedModel(ImportContext context, Normalization? normalization, IReadOnlyList<string> classNames)
     {
-        (Graph, _values, Normalization, ClassNames) = (context.Graph, context.Values, normalization, classNames);
+        (_values, Normalization, ClassNames) = (context.Values, normalization, classNames);
         (Constants, IsUnbatched) = (context.Fixed, context.Lead > 0);
-        OutputSizes = [.. outputs.Zip(context.OutputSizes)];
+        (OutputSizes, ConstantOutputs) = (context.OutputSizes, context.ConstantOutputs);
+        // Without outputs, what was added to the graph is not used.
+        Graph = OutputSizes.Count > 0 ? context.Graph : new Graph();
     }
 
-    /// <summary>The graph. Inputs and outputs have the names of the file.</summary>
+    /// <summary>The graph. Inputs and outputs have the names of the file. It has no layers if no output depends on an
+    /// input.</summary>
     public Graph Graph { get; }
 
     /// <summary>The normalisation of pixels, if the file begins with one; the graph then reads normalised
@@ -26,6 +28,10 @@ public sealed class ImportedModel
     /// <summary>The names of the classes, if the metadata of the file has them.</summary>
     public IReadOnlyList<string> ClassNames { get; }
 
+    /// <summary>The outputs of the file that do not depend on an input, in its order. <see cref="Graph"/> does not have
+    /// them.</summary>
+    public IReadOnlyList<ConstantOutput> ConstantOutputs { get; }
+
     /// <summary>The names of parameters that stand for constants of a formula, such as a factor of 2. Freeze them to
     /// train the others alone.</summary>
     public IReadOnlyList<string> Constants { get; }
@@ -33,7 +39,8 @@ public sealed class ImportedModel
     /// <summary>Whether the tensors of the file have no dimension of the samples.</summary>
     internal bool IsUnbatched { get; }
 
-    /// <summary>The outputs with their sizes in the file; the first is the number of samples, if it has one.</summary>
+    /// <summary>The outputs of the graph with their sizes in the file; the first is the number of samples, if it has
+    /// one.</summary>
     internal IReadOnlyList<(string Name, long[] Sizes)> OutputSizes { get; }
 
     /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>.</summary>
@@ -58,19 +65,33 @@ public sealed class ImportedModel
     }
 
     /// <summary>Returns the network in the form in which it is read from a saved model.</summary>
-    internal SavedModel ToSavedModel() => SavedModel.Of(Graph, Normalization, Fit ? ClassNames : [], ValuesOf);
+    /// <exception cref="InvalidDataException">No output depends on an input.</exception>
+    internal SavedModel ToSavedModel()
+    {
+        CheckDepends();
+        return SavedModel.Of(Graph, Normalization, Fit ? ClassNames : [], ValuesOf);
+    }
 
     /// <summary>Saves the network as a model of this library.</summary>
     /// <param name="path">The path of the file.</param>
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="IOException">The file cannot be written; an existing file is unchanged.</exception>
-    /// <exception cref="InvalidDataException">A value is NaN or infinite.</exception>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite, or no output depends on an
+    /// input.</exception>
     /// <exception cref="UnauthorizedAccessException">There is no permission to write to the folder or file.</exception>
     public void Save(string path)
     {
+        CheckDepends();
         using var backend = new ManagedBackend();
         using IExecutable executable = backend.CompileInference(Graph, 1);
         CopyTo(executable);
         SavedModel.Save(path, executable, Normalization, classNames: Fit ? ClassNames : null);
+    }
+
+    private void CheckDepends()
+    {
+        if (OutputSizes.Count == 0)
+            throw new InvalidDataException("no output depends on an input, so that there is no network. "
+                + $"{nameof(ConstantOutputs)} has the values of the outputs.");
     }
 }

@@ -16,11 +16,10 @@ internal sealed record InputSizes(long Batch, IReadOnlyList<(string Name, long[]
     public static InputSizes Of(IReadOnlyList<ValueInfoProto> inputs, IReadOnlyDictionary<string, Shape> shapes,
         bool isUnbatched = false)
     {
-        if (inputs.Count == 0)
-            throw new InvalidDataException("no output depends on an input.");
         if (shapes.Keys.FirstOrDefault(name => inputs.All(input => input.Name != name)) is { } unknown)
-            throw new InvalidDataException($"there is no input \"{Excerpt.Of(unknown)}\"; the inputs are "
-                + $"{string.Join(", ", inputs.Select(input => Excerpt.Of(input.Name)))}.");
+            throw new InvalidDataException($"there is no input \"{Excerpt.Of(unknown)}\"; "
+                + (inputs.Count == 0 ? "no output depends on an input."
+                    : $"the inputs are {string.Join(", ", inputs.Select(input => Excerpt.Of(input.Name)))}."));
         var sizes = new List<(string Name, long[] Sizes)>();
         foreach (ValueInfoProto input in inputs)
         {

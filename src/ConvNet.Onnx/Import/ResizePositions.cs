@@ -20,6 +20,9 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
     /// <summary>The part of every dimension that is resized, with its starts first; null for all.</summary>
     public float[]? Region { get; init; }
 
+    /// <summary>Whether only <see cref="Region"/> is resized. What is outside of the input is 0.</summary>
+    public bool IsCropped => Coordinates == "tf_crop_and_resize";
+
     /// <summary>Returns the weights of the inputs of each output along a dimension; row by row.</summary>
     /// <param name="dimension">The dimension.</param>
     /// <param name="inputs">Its size in the input.</param>
@@ -31,11 +34,11 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
         var weights = new float[outputs * inputs];
         for (int o = 0; o < outputs; o++)
         {
-            double position = Coordinates == "tf_crop_and_resize" ? InRegion(dimension, o, inputs, outputs)
+            double position = IsCropped ? InRegion(dimension, o, inputs, outputs)
                 : Position(o, inputs, outputs, factor);
             if (double.IsNaN(position))
                 throw new UnsupportedNodeException($"its coordinates are {Excerpt.Of(Coordinates)}");
-            bool isOutside = Coordinates == "tf_crop_and_resize" && (position < 0 || position > inputs - 1);
+            bool isOutside = IsCropped && (position < 0 || position > inputs - 1);
             if (!isOutside)
                 AddWeights(weights.AsSpan(o * inputs, inputs), position);
         }

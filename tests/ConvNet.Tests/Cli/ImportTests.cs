@@ -6,6 +6,7 @@ using ConvNet.Serialization;
 using ConvNet.Tests.Onnx;
 using Google.Protobuf;
 using NUnit.Framework;
+using Onnx;
 
 namespace ConvNet.Tests.Cli;
 
@@ -30,8 +31,9 @@ public sealed class ImportTests
         JsonElement json = CommandLine.Run("import", file, "--save", saved, "--json").Json(), exported;
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("file, saved, inputs, outputs, layers, kinds, "
-                + "parameters, normalization, classes, constants, unsupported, unseen"));
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("file, saved, inputs, outputs, "
+                + "constantOutputs, layers, kinds, parameters, normalization, classes, constants, unsupported, "
+                + "unseen"));
             Assert.That(CommandLine.NamesOf(json.GetProperty("inputs")[0]), Is.EqualTo("name, shape"));
             Assert.That(json.GetProperty("parameters").GetInt64(),
                 Is.EqualTo(BuiltInModels.Create("digits").ParameterCount));
@@ -50,6 +52,31 @@ public sealed class ImportTests
         CommandLine text = CommandLine.Run("import", again);
         text.Succeeds();
         Assert.That(text.Output, Does.Contain("with the normalisation of pixels").And.Contain("output"));
+    }
+
+    [Test]
+    public void AnOnnxModelIsTrainedWithoutItsConstants()
+    {
+        string file = _folder.File("scaled.onnx"), saved = _folder.File("trained.safetensors");
+        ModelProto model = ModelProto.Parser.ParseFrom(Export(new OnnxExportOptions()));
+        string output = model.Graph.Output[0].Name;
+        model.Graph.Node.Add(OnnxModels.Node("Mul", [output, "two"], "scaled"));
+        model.Graph.Output[0].Name = "scaled";
+        File.WriteAllBytes(file, model.With("two", [], 2).ToByteArray());
+        CommandLine text = CommandLine.Run("train", "--weights", file, "--backend", "native", "--epochs", "1",
+            "--save", saved);
+        text.Succeeds();
+        SavedModel trained = SavedModel.Load(saved), before = OnnxImport.Read(file).ToSavedModel();
+        Assert.Multiple(() =>
+        {
+            Assert.That(text.Output, Does.Contain("that are not trained: scaled.layer_scale"));
+            Assert.That(trained.Frozen, Is.EqualTo((string[])["scaled.layer_scale"]));
+            Assert.That(ValuesOf(trained, trained.Graph.Parameters[^1]), Is.All.EqualTo(2));
+            Assert.That(ValuesOf(trained, trained.Graph.Parameters[0]), Is.Not.EqualTo(ValuesOf(before,
+                before.Graph.Parameters[0])));
+        });
+        CommandLine.Run("train", "--resume", file).IsRefusedWith("contains a model but no training", "--weights");
+        CommandLine.Run("train", "--weights", file, "--save", file).IsRefusedWith(".safetensors", "export");
     }
 
     [Test]
@@ -126,18 +153,18 @@ public sealed class ImportTests
         JsonElement json = CommandLine.Run("onnx-conformance", _folder.File("suite"), "--json").Json();
         Assert.Multiple(() =>
         {
-            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("folder, backend, passed, failed, unsupported, others, "
-                + "reasons, cases"));
+            Assert.That(CommandLine.NamesOf(json), Is.EqualTo("folder, backend, passed, folded, failed, "
+                + "unsupported, others, reasons, cases"));
             Assert.That(CommandLine.NamesOf(json.GetProperty("reasons")[0]), Is.EqualTo("operator, cases, reason"));
             Assert.That(CommandLine.NamesOf(json.GetProperty("cases")[0]),
-                Is.EqualTo("category, name, outcome, failure"));
+                Is.EqualTo("category, name, outcome, folded, failure"));
             Assert.That((json.GetProperty("passed").GetInt32(), json.GetProperty("unsupported").GetInt32(),
                 json.GetProperty("others").GetInt32()), Is.EqualTo((1, 1, 1)));
         });
         Case(folder, "test_wrong", "Relu", 4);
         CommandLine failed = CommandLine.Run("onnx-conformance", folder, "--backend", "native");
         Assert.That(failed.ExitCode, Is.EqualTo(ExitCode.Failed));
-        Assert.That(failed.Output, Does.Contain("failed: node/test_wrong: output 0 is 3 at index 0; it must be 4"));
+        Assert.That(failed.Output, Does.Contain("failed: node/test_wrong: output y is 3 at index 0; it must be 4"));
     }
 
     private static void Case(string folder, string name, string type, float result)
@@ -150,6 +177,9 @@ public sealed class ImportTests
         File.WriteAllBytes(Path.Combine(data, "output_0.pb"), OnnxExport.TensorOf("y", [1, 1], [result])
             .ToByteArray());
     }
+
+    private static float[] ValuesOf(SavedModel model, Parameter parameter)
+        => model.ValuesOf(parameter, averaged: false);
 
     private static byte[] Export(OnnxExportOptions options) => OnnxExport.Write(BuiltInModels.Create("digits"),
         parameter => Samples.ParameterValues(parameter, parameter.Index), options);

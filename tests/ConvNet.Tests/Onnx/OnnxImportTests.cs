@@ -199,8 +199,58 @@ public sealed class OnnxImportTests
         ModelProto model = OnnxModels.Of([0, 2, 4, 4], 7, dropout);
         Assert.That(model.Import().Graph.Output.Layer, Is.EqualTo(new Dropout(0.25f)));
         model.Graph.Output.Add(OnnxModels.Value("mask", null));
-        Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains("the mask, is "
-            + "used"));
+        Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains("mask")
+            .And.Message.Contains("number of samples, which is free"));
+        model.Graph.Input[0] = OnnxModels.Value("x", [3, 2, 4, 4]);
+        ConstantOutput mask = model.Import().ConstantOutputs.Single();
+        Assert.That((mask.Name, string.Join('×', mask.Sizes)), Is.EqualTo(("mask", "3×2×4×4")));
+        Assert.That(mask.ToReals(), Has.Length.EqualTo(96).And.All.EqualTo(1));
+    }
+
+    [Test]
+    public void OutputsThatDependOnNoInputAreConstants()
+    {
+        ModelProto model = OnnxModels.Of([0, 2, 4, 4], 20, OnnxModels.Node("Relu", ["x"], "y"),
+            OnnxModels.Node("Shape", ["y"], "size", OnnxAttribute.Of("start", 1)),
+            OnnxModels.Node("Shape", ["y"], "samples", OnnxAttribute.Of("end", 1)));
+        model.Graph.Output.Add(OnnxModels.Value("size", null));
+        ImportedModel imported = model.Import();
+        ConstantOutput size = imported.ConstantOutputs.Single();
+        Assert.Multiple(() =>
+        {
+            Assert.That(size.Name, Is.EqualTo("size"));
+            Assert.That(size.ToWholes(), Is.EqualTo((long[])[2, 4, 4]));
+            Assert.That(imported.Graph.Outputs.Select(node => node.Name), Is.EqualTo((string[])["y"]));
+        });
+        model.Graph.Output.Add(OnnxModels.Value("samples", null));
+        Assert.That(() => model.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains(
+            "computed from the number of samples, which is free"));
+    }
+
+    [Test]
+    public void AModelOfConstantsAloneHasNoLayers()
+    {
+        ModelProto model = OnnxModels.Of([0, 2], 20, OnnxModels.Node("Add", ["a", "a"], "y")).With("a", [2], 1, 2.5f);
+        ImportedModel imported = model.Import();
+        using var folder = new TemporaryFolder();
+        Assert.That(imported.Graph.Nodes, Is.Empty);
+        Assert.That(imported.ConstantOutputs.Single().ToReals(), Is.EqualTo((float[])[2, 5]));
+        Assert.That(() => imported.Save(folder.File("saved.safetensors")), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("no output depends on an input"));
+        Assert.That(() => model.Import(new OnnxImportOptions
+        {
+            InputShapes = new Dictionary<string, Shape> { ["x"] = Shape.Vector(2) },
+        }), Throws.TypeOf<InvalidDataException>().With.Message.Contains("no input \"x\""));
+    }
+
+    [Test]
+    public void OutputsHaveTheirNamesWhateverTheirShapes()
+    {
+        ModelProto model = OnnxModels.Of([0, 2, 3, 4, 4], 20, OnnxModels.Node("Conv", ["x", "w"], "y"),
+            OnnxModels.Node("Mul", ["y", "c"], "z")).With("w", [5, 2, 1, 1, 1], new float[10])
+            .With("c", [3, 1, 4], new float[12]);
+        model.Graph.Output.Add(OnnxModels.Value("z", null));
+        Assert.That(model.Import().Graph.Outputs.Select(node => node.Name), Is.EqualTo((string[])["y", "z"]));
     }
 
     [Test]

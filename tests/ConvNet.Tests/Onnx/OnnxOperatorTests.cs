@@ -18,6 +18,8 @@ public sealed class OnnxOperatorTests
         .. Windows().SelectMany(window => Each("AveragePool", window)),
         Case("AveragePool that counts wide padding", 11, "AveragePool", Ints("kernel_shape", 3, 3),
             Ints("pads", 2, 2, 2, 2), OnnxAttribute.Of("count_include_pad", 1)),
+        Case("AveragePool that does not count wide padding", 11, "AveragePool", Ints("kernel_shape", 3, 4),
+            Ints("pads", 2, 3, 2, 1), Ints("strides", 2, 1)),
         Case("MaxPool with wide padding", 11, "MaxPool", Ints("kernel_shape", 3, 4), Ints("pads", 2, 3, 2, 1),
             Ints("strides", 2, 1)),
         Case("MaxPool rounded up", 11, "MaxPool", Ints("kernel_shape", 3, 2), Ints("strides", 2, 3),
@@ -59,7 +61,12 @@ public sealed class OnnxOperatorTests
     ];
 
     [TestCaseSource(nameof(Cases))]
-    public void ComputesWhatOnnxRuntimeComputes(byte[] file, int[] sizes)
+    public void ComputesWhatOnnxRuntimeComputes(byte[] file, int[] sizes) => AgreesWithOnnxRuntime(file, sizes);
+
+    /// <summary>Checks that a model and its export compute what ONNX Runtime does.</summary>
+    /// <param name="file">A model with the input <c>x</c> and the output <c>y</c>.</param>
+    /// <param name="sizes">The sizes of the input.</param>
+    internal static void AgreesWithOnnxRuntime(byte[] file, int[] sizes)
     {
         ModelProto model = ModelProto.Parser.ParseFrom(file);
         float[] input = Samples.Uniform(sizes.Aggregate(1, (product, size) => product * size), 5);
@@ -209,6 +216,14 @@ public sealed class OnnxOperatorTests
                 OnnxModels.Node("Resize", ["x", "", "", "s"], "y", OnnxAttribute.Of("mode", mode),
                 OnnxAttribute.Of("coordinate_transformation_mode", coordinates),
                 OnnxAttribute.Of("nearest_mode", nearest))).With("s", 2L, 3, 10, 4));
+        yield return Named("Resize with a value outside", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Resize",
+            ["x", "region", "", "s"], "y", OnnxAttribute.Of("mode", "linear"),
+            OnnxAttribute.Of("coordinate_transformation_mode", "tf_crop_and_resize"),
+            OnnxAttribute.Of("extrapolation_value", 10f))).With("s", 2L, 3, 10, 4)
+            .With("region", [8], 0, 0, -0.25f, 0.25f, 1, 1, 1.5f, 0.75f));
+        yield return Named("a matrix for each channel", s_map, OnnxModels.Of(s_map, 13,
+            OnnxModels.Node("MatMul", ["x", "w"], "a"), OnnxModels.Node("MatMul", ["a", "v"], "y"))
+            .With("w", [3, 6, 4], Samples.Uniform(72, 1)).With("v", [1, 1, 4, 2], Samples.Uniform(8, 2)));
         yield return Named("Pad with a value", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Pad", ["x", "p", "v"],
             "y")).With("p", 0L, 0, 1, 0, 0, 0, 0, 2).With("v", [1], 1.25f));
         yield return Named("Slice backwards", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Slice", ["x", "s", "e",

@@ -1,3 +1,5 @@
+using Type = Onnx.TensorProto.Types.DataType;
+
 namespace ConvNet.Onnx;
 
 /// <summary>Elementwise functions of constants.</summary>
@@ -22,6 +24,18 @@ internal static class FoldedArithmetic
             return OnnxTensor.Of(sizes, Each(sizes, i => (float)ofReals(a.At(first[i]), b!.At(second[i]))));
         });
 
+    /// <summary>Pow. The result has the type of the base.</summary>
+    public static OnnxTensor Pow(OnnxNode node, IReadOnlyList<OnnxTensor?> inputs)
+    {
+        (OnnxTensor x, OnnxTensor exponent) = (inputs[0]!, inputs[1]!);
+        (long[] sizes, int[] first, int[] second) = Broadcast(x, exponent);
+        if (x.Kind == ElementKind.Real)
+            return OnnxTensor.Of(sizes, Each(sizes, i => (float)Math.Pow(x.Reals[first[i]], exponent.At(second[i]))));
+        return OnnxTensor.Of(sizes, Each(sizes, i => exponent.Kind != ElementKind.Real && exponent.At(second[i]) >= 0
+            ? Power(x.Wholes[first[i]], exponent.Wholes[second[i]])
+            : (long)Math.Pow(x.At(first[i]), exponent.At(second[i]))));
+    }
+
     /// <summary>A relation of two constants.</summary>
     public static Folding.Function Truth(Func<double, double, bool> relation) => (_, inputs) =>
     {
@@ -37,7 +51,15 @@ internal static class FoldedArithmetic
         OnnxTensor x = inputs[0]!;
         return TensorReader.KindOf((int)node.Whole("to")) switch
         {
-            ElementKind.Real => OnnxTensor.Of(x.Sizes, x.ToReals()),
+            ElementKind.Real => OnnxTensor.Of(x.Sizes, Array.ConvertAll(x.ToReals(), value
+                => (Type)node.Whole("to") switch
+                {
+                    Type.Float16 => (float)(Half)value,
+                    // Which of the two nearest numbers it becomes depends on the program.
+                    Type.Bfloat16 when (ushort)BitConverter.SingleToUInt32Bits(value) != 0
+                        => throw new UnsupportedNodeException("it rounds to bfloat16"),
+                    _ => value,
+                })),
             ElementKind.Whole => OnnxTensor.Of(x.Sizes, x.ToWholes()),
             ElementKind.Truth => OnnxTensor.Of(x.Sizes, Each(x.Sizes, i => x.At(i) != 0 ? 1L : 0), ElementKind.Truth),
             _ => throw new UnsupportedNodeException($"it converts to {TensorReader.NameOf((int)node.Whole("to"))}"),
@@ -68,6 +90,18 @@ internal static class FoldedArithmetic
             sum += term / (2 * n + 1);
         }
         return 2 / Math.Sqrt(Math.PI) * sum;
+    }
+
+    // By squares; too large powers wrap.
+    private static long Power(long x, long exponent)
+    {
+        long power = 1;
+        for (; exponent > 0; exponent >>= 1)
+        {
+            power = unchecked((exponent & 1) == 0 ? power : power * x);
+            x = unchecked(x * x);
+        }
+        return power;
     }
 
     private static double TailOfErf(double x)

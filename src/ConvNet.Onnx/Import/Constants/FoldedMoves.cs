@@ -123,6 +123,15 @@ internal static class FoldedMoves
         return Selected(x, [.. order.Select(d => x.Sizes[d])], [.. order.Select(d => strides[d])]);
     }
 
+    /// <summary>The values of real matrices in the order of their columns.</summary>
+    public static float[] Swapped(OnnxTensor matrices)
+    {
+        int rank = matrices.Sizes.Length;
+        long[] sizes = matrices.Sizes, strides = [.. Enumerable.Range(0, rank).Select(d => Product(sizes[(d + 1)..]))];
+        return Selected(matrices, [.. sizes[..^2], sizes[^1], sizes[^2]], [.. strides[..^2], strides[^1], strides[^2]])
+            .ToReals();
+    }
+
     /// <summary>Expand.</summary>
     public static OnnxTensor Expand(OnnxNode node, IReadOnlyList<OnnxTensor?> inputs)
         => FoldedArithmetic.Of((a, _) => a, (a, _) => a)(node, [inputs[0], Zeros(inputs[0]!, inputs[1]!.ToWholes())]);

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Type = Onnx.TensorProto.Types.DataType;
 
 namespace ConvNet.Onnx;
 
@@ -30,10 +31,12 @@ internal sealed class Folding(TensorReader tensors)
         ["Flatten"] = FoldedMoves.Flatten,
         ["Floor"] = FoldedArithmetic.Of(Math.Floor),
         ["Gather"] = FoldedMoves.Gather,
+        ["Gemm"] = FoldedProducts.Gemm,
         ["Greater"] = FoldedArithmetic.Truth((a, b) => a > b),
         ["Identity"] = (_, inputs) => inputs[0]!,
         ["Less"] = FoldedArithmetic.Truth((a, b) => a < b),
         ["Log"] = FoldedArithmetic.Of(Math.Log),
+        ["MatMul"] = FoldedProducts.MatMul,
         ["Max"] = FoldedArithmetic.Of(Math.Max, Math.Max),
         ["Min"] = FoldedArithmetic.Of(Math.Min, Math.Min),
         ["Mod"] = FoldedArithmetic.Of((a, b) => a % b, (a, b) => b == 0 ? 0 : ((a % b) + b) % b),
@@ -41,7 +44,7 @@ internal sealed class Folding(TensorReader tensors)
         ["Neg"] = FoldedArithmetic.Of(value => -value),
         ["Not"] = (node, inputs) => FoldedArithmetic.Truth((a, _) => a == 0)(node, [inputs[0], inputs[0]]),
         ["Or"] = FoldedArithmetic.Truth((a, b) => a != 0 || b != 0),
-        ["Pow"] = FoldedArithmetic.Of(Math.Pow, (a, b) => (long)Math.Pow(a, b)),
+        ["Pow"] = FoldedArithmetic.Pow,
         ["Range"] = FoldedMoves.Range,
         ["Reciprocal"] = FoldedArithmetic.Of(value => 1 / value),
         ["ReduceProd"] = FoldedMoves.Product,
@@ -79,7 +82,8 @@ internal sealed class Folding(TensorReader tensors)
         {
             OnnxTensor folded = node.Operator == "ConstantOfShape" ? Filled(node, inputs[0]!) : function(node, inputs);
             Take(node, folded.Length);
-            return Marked(folded, inputs.Any(input => input?.DependsOnBatch == true));
+            bool isFree = inputs.Any(input => input?.DependsOnBatch == true);
+            return Marked(Typed(node, folded, inputs, isFree), isFree);
         }
         catch (Exception error) when (error is IndexOutOfRangeException or ArgumentException or OverflowException
             or InvalidOperationException or NullReferenceException)
@@ -96,6 +100,21 @@ internal sealed class Folding(TensorReader tensors)
             && tensor.Wholes.All(value => Math.Abs(value) < ImportContext.FreeBatch)))
             return tensor;
         return tensor.Marked();
+    }
+
+    // Whole numbers have the type of the first input, unless the operator says another one.
+    private static OnnxTensor Typed(OnnxNode node, OnnxTensor folded, IReadOnlyList<OnnxTensor?> inputs, bool isFree)
+    {
+        if (folded.Kind != ElementKind.Whole || node.Operator is "ConstantOfShape" or "Shape" or "Size")
+            return folded;
+        Type type = node.Operator switch
+        {
+            "Cast" => (Type)node.Whole("to"),
+            "Where" => inputs[1]!.Type,
+            _ => inputs[0]!.Type,
+        };
+        // What stands for the number of samples must not wrap.
+        return isFree ? folded.WithType(type) : folded.Wrapped(type);
     }
 
     private void Take(OnnxNode node, long values)
@@ -118,7 +137,8 @@ internal sealed class Folding(TensorReader tensors)
             throw new InvalidDataException($"{node.Place} has a value of {value.Length} elements.");
         return value.Kind == ElementKind.Real
             ? OnnxTensor.Of(sizes, [.. Enumerable.Repeat(value.Reals[0], (int)length)])
-            : OnnxTensor.Of(sizes, [.. Enumerable.Repeat(value.Wholes[0], (int)length)], value.Kind);
+            : OnnxTensor.Of(sizes, [.. Enumerable.Repeat(value.Wholes[0], (int)length)], value.Kind)
+                .WithType(value.Type);
     }
 
     private OnnxTensor OfAttribute(OnnxNode node)

@@ -1,3 +1,5 @@
+using Type = Onnx.TensorProto.Types.DataType;
+
 namespace ConvNet.Onnx;
 
 /// <summary>What the elements of a constant are.</summary>
@@ -24,6 +26,12 @@ internal sealed class OnnxTensor
     private OnnxTensor(ElementKind kind, long[] sizes, Func<float[]> reals, Func<long[]> wholes)
     {
         (Kind, Sizes, _reals, _wholes) = (kind, sizes, new(reals), new(wholes));
+        Type = kind switch
+        {
+            ElementKind.Real => Type.Float,
+            ElementKind.Truth => Type.Bool,
+            _ => Type.Int64,
+        };
         Length = sizes.Aggregate(1L, (product, size) => checked(product * size));
     }
 
@@ -47,6 +55,9 @@ internal sealed class OnnxTensor
 
     /// <summary>What the elements are.</summary>
     public ElementKind Kind { get; }
+
+    /// <summary>The type of whole numbers in the file. Their arithmetic wraps to it.</summary>
+    public Type Type { get; private init; }
 
     /// <summary>The sizes of the dimensions; none for a scalar.</summary>
     public long[] Sizes { get; }
@@ -74,12 +85,32 @@ internal sealed class OnnxTensor
     public float[] ToReals() => Kind == ElementKind.Real ? Reals : Array.ConvertAll(Wholes, value => (float)value);
 
     /// <summary>The same constant, which depends on the free number of samples.</summary>
-    public OnnxTensor Marked() => new(Kind, Sizes, () => Reals, () => Wholes) { DependsOnBatch = true };
+    public OnnxTensor Marked() => new(Kind, Sizes, () => Reals, () => Wholes) { DependsOnBatch = true, Type = Type };
+
+    /// <summary>The same values as whole numbers of another type, which has them.</summary>
+    public OnnxTensor WithType(Type type) => new(Kind, Sizes, () => Reals, () => Wholes)
+    {
+        DependsOnBatch = DependsOnBatch,
+        Type = type,
+    };
+
+    /// <summary>The values as whole numbers of another type; those that it does not have wrap.</summary>
+    public OnnxTensor Wrapped(Type type) => OfWholes(Sizes, () => Array.ConvertAll(Wholes, value => type switch
+    {
+        Type.Int8 => unchecked((sbyte)value),
+        Type.Uint8 => unchecked((byte)value),
+        Type.Int16 => unchecked((short)value),
+        Type.Uint16 => unchecked((ushort)value),
+        Type.Int32 => unchecked((int)value),
+        Type.Uint32 => unchecked((uint)value),
+        _ => value,
+    }), Kind).WithType(type);
 
     /// <summary>The constant with other sizes of the same product.</summary>
     public OnnxTensor WithSizes(long[] sizes) => new(Kind, sizes, () => Reals, () => Wholes)
     {
         DependsOnBatch = DependsOnBatch,
+        Type = Type,
     };
 
     private static long Truncated(float value) => float.IsNaN(value) ? 0

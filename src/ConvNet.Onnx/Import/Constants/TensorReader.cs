@@ -42,7 +42,7 @@ internal sealed class TensorReader(ExternalData external)
         return IsReal(type)
             ? OnnxTensor.OfReals(sizes, () => isRaw ? RawReals(type, raw, (int)length) : TypedReals(type, tensor))
             : OnnxTensor.OfWholes(sizes, () => isRaw ? RawWholes(type, raw, (int)length) : TypedWholes(type, tensor),
-                type == Type.Bool ? ElementKind.Truth : ElementKind.Whole);
+                type == Type.Bool ? ElementKind.Truth : ElementKind.Whole).WithType(type);
     }
 
     /// <summary>Returns the name of a type of elements.</summary>

@@ -81,7 +81,7 @@ internal static class ActivationImports
         {
             x = c.Plain(x);
             Node values = c.Map(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..]))),
-                each = c.Add(node, new Prelu(perChannel: true), values);
+                each = c.AddViewed(node, new Prelu(perChannel: true), values);
             c.Write(each, each.Parameters[0].Role, ArithmeticImports.Spread(slopes, x.Sizes[1..]).ToReals());
             c.Set(node, Activation.Of(each, x.Sizes));
             return;
@@ -182,14 +182,15 @@ internal static class ActivationImports
     /// <summary>LogSoftmax.</summary>
     public static void LogSoftmax(ImportContext c, OnnxNode node) => AddSoftmax(c, node, new LogSoftmax());
 
-    /// <summary>Dropout: the layer that the export wrote, or a <see cref="ConvNet.Dropout"/>.</summary>
+    /// <summary>Dropout: the layer that the export wrote, or a <see cref="ConvNet.Dropout"/>. In inference, all values
+    /// of the mask are true.</summary>
     public static void Dropout(ImportContext c, OnnxNode node)
     {
-        if (c.IsRead(node, 1))
-            throw new UnsupportedNodeException("its second output, the mask, is used");
         float probability = node.Has("ratio") ? node.Real("ratio") : (float)c.Scalar(node, 1, 0.5);
         if (c.Scalar(node, 2, 0) != 0 && probability != 0)
             throw new UnsupportedNodeException("it drops values in inference too (training_mode)");
+        if (c.IsRead(node, 1))
+            c.Define(node.Outputs[1], c.Filled(node, c.Input(node), 1));
         Elementwise(c, node, DropoutNodes.LayerOf(node.Note, probability));
     }
 

@@ -6,21 +6,26 @@ internal static class ConvolutionImports
     /// <summary>Conv: a <see cref="Conv2d"/>.</summary>
     public static void Conv(ImportContext c, OnnxNode node)
     {
-        (Activation x, Node map, OnnxTensor w) = Operands(c, node);
-        Window window = Spatial.Of(node, x.Sizes, w.Sizes[2..]).Window;
+        (Activation x, OnnxTensor w) = Operands(c, node);
         int groups = Groups(node);
         if (w.Sizes[1] * groups != x.Sizes[1])
             throw new InvalidDataException($"{node.Place}: its weights are {string.Join('×', w.Sizes)} for {groups} "
                 + $"groups, but the input has {x.Sizes[1]} channels.");
+        if (VolumeImports.IsVolume(x))
+        {
+            VolumeImports.Conv(c, node, x, w, groups);
+            return;
+        }
+        Window window = Spatial.Of(node, x.Sizes, w.Sizes[2..]).Window;
         float[]? bias = c.Optional(node, 2)?.ToReals();
         Finish(c, node, x, c.Add(node, new Conv2d((int)w.Sizes[0], window.Kernel, window.Stride, window.Padding,
-            window.Dilation, groups, bias is not null, window.Rounding), map), w.ToReals(), bias);
+            window.Dilation, groups, bias is not null, window.Rounding), c.Stored(x)), w.ToReals(), bias);
     }
 
     /// <summary>ConvTranspose: a <see cref="ConvTranspose2d"/>.</summary>
     public static void Transposed(ImportContext c, OnnxNode node)
     {
-        (Activation x, Node map, OnnxTensor w) = Operands(c, node);
+        (Activation x, OnnxTensor w) = Operands(c, node);
         Spatial spatial = Spatial.Transposed(node, x.Sizes, w.Sizes[2..]);
         Window window = spatial.Window;
         int groups = Groups(node);
@@ -29,7 +34,8 @@ internal static class ConvolutionImports
                 + $"has {x.Sizes[1]} channels.");
         float[]? bias = c.Optional(node, 2)?.ToReals();
         Finish(c, node, x, c.Add(node, new ConvTranspose2d(checked((int)(w.Sizes[1] * groups)), window.Kernel,
-            window.Stride, window.Padding, spatial.OutputPadding, window.Dilation, groups, bias is not null), map),
+            window.Stride, window.Padding, spatial.OutputPadding, window.Dilation, groups, bias is not null),
+            c.Stored(x)),
             w.ToReals(), bias);
     }
 
@@ -85,6 +91,15 @@ internal static class ConvolutionImports
     {
         Activation x = c.Input(node);
         OnnxTensor w = c.Constant(node, 1);
+        if (w.Sizes.Length > 2)
+        {
+            if (w.Sizes[..^2].Any(size => size != 1))
+            {
+                MatMulOfEach(c, node, x, w);
+                return;
+            }
+            w = w.WithSizes(w.Sizes[^2..]);
+        }
         if (w.Sizes.Length != 2)
             throw new UnsupportedNodeException($"its constant is a tensor of {w.Sizes.Length} dimensions");
         if (x.Rank == 2)
@@ -102,15 +117,35 @@ internal static class ConvolutionImports
         c.Set(node, x.With(conv, [x.Stored[0], w.Sizes[1], .. x.Stored[2..]]));
     }
 
-    private static (Activation X, Node Map, OnnxTensor Weights) Operands(ImportContext c, OnnxNode node)
+    // A matrix of weights for each of the matrices of a sample: a convolution of groups.
+    private static void MatMulOfEach(ImportContext c, OnnxNode node, Activation x, OnnxTensor w)
+    {
+        (long[] s, int rank) = (x.Sizes, x.Rank);
+        long[] matrices = w.Sizes[..^2];
+        long terms = w.Sizes[^2], outputs = w.Sizes[^1];
+        if (rank != matrices.Length + 3 || !matrices.AsSpan().SequenceEqual(s.AsSpan(1..^2)))
+            throw new UnsupportedNodeException($"its constant has {string.Join('×', matrices)} matrices, and the "
+                + $"tensor of {ArithmeticImports.Text(x)} must have as many in each sample");
+        if (s[^1] != terms)
+            throw new InvalidDataException($"{node.Place}: its weights are {string.Join('×', w.Sizes)}, but the input "
+                + $"has {s[^1]} values.");
+        int groups = (int)Views.Product(matrices);
+        int[] swapped = [.. Enumerable.Range(0, rank - 2), rank - 1, rank - 2];
+        Activation columns = c.Plain(x.Transposed(swapped, $"{c.NameOf(node)}.columns"));
+        Node conv = c.AddViewed(node, new Conv2d(checked((int)(groups * outputs)), 1, groups: groups, bias: false),
+            c.Stored(Activation.Of(columns.Node, s[0], groups * terms, s[^2])));
+        c.Write(conv, ParameterRole.Weight, FoldedMoves.Swapped(w));
+        c.Set(node, Activation.Of(conv, [s[0], .. matrices, outputs, s[^2]]).Transposed(swapped, conv.Name));
+    }
+
+    private static (Activation X, OnnxTensor Weights) Operands(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
         OnnxTensor w = c.Constant(node, 1);
         if (w.Sizes.Length != x.Rank)
             throw new InvalidDataException($"{node.Place}: its weights have {w.Sizes.Length} dimensions, but the input "
                 + $"has {x.Rank}.");
-        return x.Rank is 3 or 4 ? (x, c.Stored(x), w)
-            : throw new UnsupportedNodeException($"it works on a tensor of {x.Rank} dimensions; maps have 4");
+        return (x, w);
     }
 
     private static int Groups(OnnxNode node) => node.Whole("group", 1) is >= 1 and <= int.MaxValue and var groups

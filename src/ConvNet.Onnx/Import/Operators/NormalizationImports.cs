@@ -1,3 +1,5 @@
+using Onnx;
+
 namespace ConvNet.Onnx;
 
 /// <summary>The import of normalisations.</summary>
@@ -12,7 +14,12 @@ internal static class NormalizationImports
     /// <summary>BatchNormalization: a <see cref="BatchNorm2d"/>.</summary>
     public static void Batch(ImportContext c, OnnxNode node)
     {
-        if (node.Whole("training_mode") != 0 || Enumerable.Range(1, 4).Any(i => c.IsRead(node, i)))
+        if (TrainsBatch(node) && c.Lead > 0)
+        {
+            BatchOfSample(c, node);
+            return;
+        }
+        if (TrainsBatch(node) || Enumerable.Range(1, 4).Any(i => c.IsRead(node, i)))
             throw new UnsupportedNodeException("it normalises with the statistics of the batch (training_mode)");
         if (node.Version < FirstWithoutSpatial && node.Whole("spatial", 1) == 0)
             throw new UnsupportedNodeException("it has statistics of every pixel (spatial=0)");
@@ -28,6 +35,40 @@ internal static class NormalizationImports
         c.Write(norm, ParameterRole.RunningMean, c.Constant(node, 3).ToReals());
         c.Write(norm, ParameterRole.RunningVariance, c.Constant(node, 4).ToReals());
         c.Set(node, x.With(norm));
+    }
+
+    /// <summary>Whether a BatchNormalization normalises with the statistics of the batch.</summary>
+    public static bool TrainsBatch(OnnxNode node) => node.Operator == "BatchNormalization"
+        && node.Whole("training_mode") != 0;
+
+    // Without a dimension of the samples, the batch is one sample, and its channels are instances.
+    private static void BatchOfSample(ImportContext c, OnnxNode node)
+    {
+        Activation x = c.WithChannels(c.Input(node), 2);
+        Node map = c.Stored(x), norm = c.Add(node, new InstanceNorm2d(node.Real("epsilon", 1e-5f),
+            affine: true), map);
+        WriteAffine(c, node, norm, norm.Shape.C);
+        c.Set(node, x.With(norm));
+        if (!c.IsRead(node, 1) && !c.IsRead(node, 2))
+            return;
+        Node mean = c.AddPart(node, "mean", new GlobalAvgPool2d(), map);
+        if (c.IsRead(node, 1))
+            AddRunning(c, node, 1, mean);
+        if (c.IsRead(node, 2))
+            AddRunning(c, node, 2, AddVariance(c, node, map, mean));
+    }
+
+    // A running statistic: momentum·old + (1 − momentum)·new.
+    private static void AddRunning(ImportContext c, OnnxNode node, int output, Node statistic)
+    {
+        float momentum = node.Real("momentum", 0.9f);
+        int channels = statistic.Shape.C;
+        Node running = c.AddPart(node, output == 1 ? "runningMean" : "runningVariance",
+            new Conv2d(channels, 1, groups: channels), statistic);
+        c.Write(running, ParameterRole.Weight, [.. Enumerable.Repeat(1 - momentum, channels)], isFixed: true);
+        c.Write(running, ParameterRole.Bias, Array.ConvertAll(c.Constant(node, output + 2).ToReals(),
+            value => momentum * value), isFixed: true);
+        c.Define(node.Outputs[output], Activation.Of(running, 1, channels));
     }
 
     /// <summary>InstanceNormalization: an <see cref="InstanceNorm2d"/>.</summary>
@@ -92,13 +133,54 @@ internal static class NormalizationImports
             c.Define(node.Outputs[1], Activation.Of(mean, sizes));
         if (!c.IsRead(node, 2))
             return;
-        Node means = c.AddPart(node, "means", new Upsample(size: (rows.Shape.H, rows.Shape.W)), mean),
-            centred = c.AddPart(node, "centred", new Subtract(), rows, means),
-            squares = c.AddPart(node, "squares", new Multiply(), centred, centred);
-        Node variance = c.AddPart(node, "variance", new GlobalAvgPool2d(), squares);
-        Node sum = ArithmeticImports.AddAffine(c, node, "sum", Activation.Of(variance, sizes), 1,
-            node.Real("epsilon", 1e-5f));
+        Node sum = ArithmeticImports.AddAffine(c, node, "sum", Activation.Of(AddVariance(c, node, rows, mean), sizes),
+            1, node.Real("epsilon", 1e-5f));
         c.Define(node.Outputs[2], Activation.Of(c.AddPart(node, "scale", new Pow(-0.5f), sum), sizes));
+    }
+
+    private static Node AddVariance(ImportContext c, OnnxNode node, Node map, Node mean)
+    {
+        Node means = c.AddPart(node, "means", new Upsample(size: (map.Shape.H, map.Shape.W)), mean),
+            centred = c.AddPart(node, "centred", new Subtract(), map, means),
+            squares = c.AddPart(node, "squares", new Multiply(), centred, centred);
+        return c.AddPart(node, "variance", new GlobalAvgPool2d(), squares);
+    }
+
+    /// <summary>MeanVarianceNormalization: (x − mean) / (deviation + 10⁻⁹), by the operators that define it.</summary>
+    public static void MeanVariance(ImportContext c, OnnxNode node)
+    {
+        const float Epsilon = 1e-9f;
+        long[] axes = node.Wholes("axes") ?? [0, 2, 3];
+        // In this version, the axes of a mean are an attribute.
+        const int Version = 13;
+        string centred = Part("centred");
+        c.Define(Part("epsilon"), OnnxTensor.Of([], [Epsilon]));
+        Add("ReduceMean", "mean", node.Inputs[0]);
+        Add("Sub", "centred", node.Inputs[0], Part("mean"));
+        Add("Mul", "squares", centred, centred);
+        Add("ReduceMean", "variance", Part("squares"));
+        Add("Sqrt", "deviation", Part("variance"));
+        Add("Add", "divisor", Part("deviation"), Part("epsilon"));
+        ArithmeticImports.Div(c, node with { Inputs = [centred, Part("divisor")] });
+
+        string Part(string name) => $"{node.Outputs[0]}.{name}";
+
+        void Add(string type, string name, params string[] inputs)
+        {
+            OnnxNode part = node with
+            {
+                Operator = type,
+                Version = Version,
+                Name = Part(name),
+                Inputs = inputs,
+                Outputs = [Part(name)],
+                Attributes = new Dictionary<string, AttributeProto>
+                {
+                    ["axes"] = OnnxAttribute.OfWholes("axes", axes),
+                },
+            };
+            OperatorTable.Find(part)!(c, part);
+        }
     }
 
     /// <summary>LayerNormalization between two transpositions: a <see cref="LayerNorm"/> of the channels.</summary>

@@ -48,6 +48,7 @@ internal static class OperatorTable
         ["Max"] = ArithmeticImports.Max,
         ["MaxPool"] = PoolingImports.Max,
         ["Mean"] = ArithmeticImports.Mean,
+        ["MeanVarianceNormalization"] = NormalizationImports.MeanVariance,
         ["Min"] = ArithmeticImports.Min,
         ["Mish"] = ActivationImports.Plain<Mish>,
         ["Mul"] = ArithmeticImports.Mul,
@@ -116,7 +117,8 @@ internal static class OperatorTable
         .ToFrozenSet();
 
     /// <summary>Whether an operator needs a dimension of the samples.</summary>
-    public static bool NeedsSamples(OnnxNode node) => s_ofSamples.Contains(node.Operator);
+    public static bool NeedsSamples(OnnxNode node)
+        => s_ofSamples.Contains(node.Operator) && !NormalizationImports.TrainsBatch(node);
 
     /// <summary>Whether an operator on whole numbers gives the same results as on real ones.</summary>
     public static bool KeepsWhole(OnnxNode node) => s_ofWholes.Contains(node.Operator);

@@ -9,6 +9,11 @@ internal static class PoolingImports
         if (c.IsRead(node, 1))
             throw new UnsupportedNodeException("its second output, the positions of the maxima, is used");
         Activation x = c.Plain(c.Input(node));
+        if (VolumeImports.IsVolume(x))
+        {
+            VolumeImports.Pool(c, node, x, Max);
+            return;
+        }
         Window window = Spatial.Of(node, x.Sizes).Window;
         if (node.Note == AdaptiveMaxPool2d.Declared.Kind)
         {
@@ -32,6 +37,11 @@ internal static class PoolingImports
     public static void Average(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
+        if (VolumeImports.IsVolume(x))
+        {
+            VolumeImports.Pool(c, node, x, Average);
+            return;
+        }
         Window window = Spatial.Of(node, x.Sizes).Window;
         if (window.Dilation != 1)
             throw new UnsupportedNodeException($"its window has a dilation of {window.Dilation}");
@@ -48,7 +58,41 @@ internal static class PoolingImports
             map = c.AddPart(node, "padded", new Pad2d(window.Padding), map);
             window = window with { Padding = 0 };
         }
-        Finish(c, node, x, new AvgPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding, counts), map);
+        if (!counts && !window.PadsAtMostHalf && window.Rounding != Rounding.Ceiling)
+            AddMeans(c, node, x, window);
+        else
+            Finish(c, node, x, new AvgPool2d(window.Kernel, window.Stride, window.Padding, window.Rounding, counts),
+                map);
+    }
+
+    // Means with wide padding: the mean with the padding, times a constant for each place.
+    private static void AddMeans(ImportContext c, OnnxNode node, Activation x, Window window)
+    {
+        Node map = c.Stored(x);
+        float[] factors = Shares(window, map.Shape);
+        if (!factors.All(float.IsFinite))
+            throw new UnsupportedNodeException("a window has padding only");
+        Node padded = c.AddPart(node, "padded", new Pad2d(window.Padding), map),
+            means = c.AddPart(node, "means", new AvgPool2d(window.Kernel, window.Stride, 0, window.Rounding), padded);
+        Shape y = means.Shape;
+        Node scaled = c.AddViewed(node, new LayerScale(1), c.Stored(Activation.Of(means, x.Sizes[0], y.Length)));
+        c.Write(scaled, ParameterRole.Scale, [.. Enumerable.Repeat(factors, y.C).SelectMany(each => each)],
+            isFixed: true);
+        c.Set(node, Activation.Of(scaled, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+    }
+
+    // The size of the window for each value that it has inside the map, at every place of the output.
+    private static float[] Shares(Window window, Shape map)
+    {
+        Extent output = window.Output(map);
+        int[] rows = Inside(output.H, window.Kernel.H, window.Stride.H, window.Padding.Top, map.H),
+            columns = Inside(output.W, window.Kernel.W, window.Stride.W, window.Padding.Left, map.W);
+        return [.. rows.SelectMany(row => columns.Select(column
+            => (float)((double)window.Kernel.Area / (row * column))))];
+
+        static int[] Inside(int outputs, int kernel, int stride, int before, int size) => [.. Enumerable.Range(0,
+            outputs).Select(o => o * stride - before).Select(start => Math.Max(0, Math.Min(size, start + kernel)
+                - Math.Max(0, start)))];
     }
 
     /// <summary>GlobalAveragePool: a <see cref="GlobalAvgPool2d"/>.</summary>
@@ -92,7 +136,7 @@ internal static class PoolingImports
     private static void Global(ImportContext c, OnnxNode node, Layer layer)
     {
         Activation x = c.Plain(c.Input(node));
-        if (x.Rank is not 3 and not 4)
+        if (x.Rank < 3)
             throw new UnsupportedNodeException($"it works on a tensor of {x.Rank} dimensions; maps have 4");
         c.Set(node, Activation.Of(c.Add(node, layer, c.Stored(x)), [.. x.Sizes[..2],
             .. Enumerable.Repeat(1L, x.Rank - 2)]));

@@ -142,16 +142,25 @@ internal static class ResizeImports
         }
         if (node.Whole("antialias") != 0)
             throw new UnsupportedNodeException("it smooths (antialias)");
-        if (node.Real("extrapolation_value") != 0)
-            throw new UnsupportedNodeException($"its value outside is {node.Real("extrapolation_value")}, not 0");
-        Add(c, node, x, scales, sizes, new ResizePositions(
-            node.Text("coordinate_transformation_mode", "half_pixel"),
+        var positions = new ResizePositions(node.Text("coordinate_transformation_mode", "half_pixel"),
             node.Text("nearest_mode", "round_prefer_floor"), mode, node.Note == ConvNet.Upsample.Declared.Kind)
         {
             CubicCoefficient = node.Real("cubic_coeff_a", -0.75f),
             ExcludesOutside = node.Whole("exclude_outside") != 0,
             Region = c.Optional(node, 1) is { Length: > 0 } region ? region.ToReals() : null,
-        });
+        };
+        float outside = positions.IsCropped ? node.Real("extrapolation_value") : 0;
+        if (outside == 0)
+        {
+            Add(c, node, x, scales, sizes, positions);
+            return;
+        }
+        // What is outside is 0: the value is taken away before and added behind.
+        string resized = $"{node.Outputs[0]}.resized";
+        Add(c, node with { Name = resized, Outputs = [resized] },
+            x.With(ArithmeticImports.AddAffine(c, node, "inside", x, 1, -outside)), scales, sizes, positions);
+        Activation y = c.Find(resized)!;
+        c.Set(node, y.With(ArithmeticImports.AddAffine(c, node, "outside", y, 1, outside)));
 
         T[] Whole<T>(int[] of, T[] values, Func<int, T> otherwise)
         {

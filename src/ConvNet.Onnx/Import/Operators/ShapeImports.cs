@@ -175,9 +175,12 @@ internal static class ShapeImports
                 continue;
             if (dimension == 0)
                 throw new UnsupportedNodeException("it selects samples");
-            if (end <= start)
-                throw new UnsupportedNodeException("it selects no values");
-            parts.Add((dimension, (int)start, (int)(end - start), (int)Math.Min(steps[i], int.MaxValue)));
+            parts.Add((dimension, (int)start, (int)Math.Max(0, end - start), (int)Math.Min(steps[i], int.MaxValue)));
+        }
+        if (parts.Any(part => part.Length == 0))
+        {
+            c.Define(node.Outputs[0], Empty(c, x, parts));
+            return;
         }
         for (int i = 0; i < parts.Count; i++)
             x = Cut(c, node, x, parts[i], isLast: i == parts.Count - 1);
@@ -185,6 +188,18 @@ internal static class ShapeImports
 
         static long Clamped(long position, long size)
             => Math.Clamp(position < 0 && position >= -size ? position + size : position, 0, size);
+    }
+
+    // Without values, the result is a constant.
+    private static OnnxTensor Empty(ImportContext c, Activation x,
+        List<(int Dimension, int Start, int Length, int Step)> parts)
+    {
+        if (c.IsFree)
+            throw new UnsupportedNodeException("it selects no values");
+        long[] sizes = x.Sizes;
+        foreach ((int dimension, _, int length, int step) in parts)
+            sizes[dimension] = (length + (long)step - 1) / step;
+        return OnnxTensor.Of(sizes[c.Lead..], (float[])[]);
     }
 
     /// <summary>Gather of successive channels, rows or columns: a <see cref="ConvNet.Slice"/>.</summary>
@@ -312,7 +327,8 @@ internal static class ShapeImports
     private static int Factor(OnnxNode node) => node.Whole("blocksize") is >= 1 and < 1 << 15 and var factor
         ? (int)factor : throw new InvalidDataException($"{node.Place} has the blocksize {node.Whole("blocksize")}.");
 
-    private static Activation Cut(ImportContext c, OnnxNode node, Activation x,
+    /// <summary>Selects successive values, or every few of them, along a dimension.</summary>
+    public static Activation Cut(ImportContext c, OnnxNode node, Activation x,
         (int Dimension, int Start, int Length, int Step) part, bool isLast)
     {
         if (x.Rank > 4)
