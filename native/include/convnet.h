@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* A program works with a library of the same major version and at least its minor version. */
-enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 2 };
+enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 3 };
 enum { CN_VERSION = CN_VERSION_MAJOR << 16 | CN_VERSION_MINOR };
 
 /* CN_VERSION of the library. */
@@ -278,6 +278,41 @@ CN_API int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_
                                       const float *mean, const float *inverse_std, void *dx,
                                       float *dscale, float *dshift, void *workspace,
                                       int64_t workspace_bytes);
+
+/*
+ * Batch normalisation of a batch that several callers share, each with n samples of it. A pass is
+ * two calls, between which the callers add up what each has found of its samples: two vectors of
+ * doubles, one value for each channel of C rounded up to blocks. A single caller has the bits of
+ * the functions above.
+ *
+ * moments: the sum of x, then that of its squared deviations. cn_batch_norm_moments measures these
+ * from the mean of the n samples; cn_batch_norm_forward_shared takes them from the mean of all
+ * count values of a channel: squares + own (sum / own - mean)^2, where own = n h w.
+ *
+ * sums: of dy (x - mean), then of dy, behind the slope of the activation. dscale and dshift are the
+ * gradients of the n samples, to be added up too.
+ */
+CN_API int32_t cn_batch_norm_moments(const cn_context *context, const cn_batch_norm *norm,
+                                     int32_t n, const float *statistics, double *moments,
+                                     void *workspace, int64_t workspace_bytes);
+CN_API int32_t cn_batch_norm_forward_shared(const cn_context *context, const cn_batch_norm *norm,
+                                            const cn_epilogue *epilogue, int32_t n, const void *x,
+                                            double count, const double *moments, const float *scale,
+                                            const float *shift, void *y, float *mean,
+                                            float *inverse_std, float *running_mean,
+                                            float *running_variance);
+CN_API int32_t cn_batch_norm_backward_sums(const cn_context *context, const cn_batch_norm *norm,
+                                           const cn_epilogue *epilogue, int32_t n, const void *x,
+                                           const void *dy, const float *scale, const float *shift,
+                                           const float *mean, const float *inverse_std,
+                                           double *sums, float *dscale, float *dshift,
+                                           void *workspace, int64_t workspace_bytes);
+CN_API int32_t cn_batch_norm_backward_shared(const cn_context *context, const cn_batch_norm *norm,
+                                             const cn_epilogue *epilogue, int32_t n, const void *x,
+                                             const void *dy, const float *scale, const float *shift,
+                                             const float *mean, const float *inverse_std,
+                                             double count, const double *sums, void *dx,
+                                             void *workspace, int64_t workspace_bytes);
 
 /* ---- Normalisation of one sample, softmax --------------------------------------------------- */
 

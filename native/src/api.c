@@ -407,8 +407,7 @@ int32_t cn_sums_of_squares(const cn_context *context, int64_t count, const float
   TRY(check_context(context));
   TRY(check_count(count));
   TRY(check_floats(x));
-  if (sums == NULL) return CN_NULL_POINTER;
-  if ((uintptr_t)sums % sizeof(double) != 0) return CN_MISALIGNED;
+  TRY(check_doubles(sums));
   kernels_for(context)->sums_of_squares(context, count, x, sums);
   return CN_OK;
 }

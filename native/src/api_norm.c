@@ -84,6 +84,52 @@ int32_t cn_batch_norm_forward(const cn_context *context, const cn_batch_norm *no
   return CN_OK;
 }
 
+int32_t cn_batch_norm_moments(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                              const float *statistics, double *moments, void *workspace,
+                              int64_t workspace_bytes) {
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm(norm, n));
+  TRY(check_aligned(statistics));
+  TRY(check_doubles(moments));
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_moments(context, norm, n, statistics, moments, workspace);
+  return CN_OK;
+}
+
+/* The values of a channel in a batch of which a caller has n samples. */
+static int32_t check_shared_count(const cn_batch_norm *norm, int32_t n, double count) {
+  const double own = (double)n * norm->x.h * norm->x.w;
+  return count >= own && isfinite(count) ? CN_OK : CN_BAD_VALUE;
+}
+
+int32_t cn_batch_norm_forward_shared(const cn_context *context, const cn_batch_norm *norm,
+                                     const cn_epilogue *epilogue, int32_t n, const void *x,
+                                     double count, const double *moments, const float *scale,
+                                     const float *shift, void *y, float *mean, float *inverse_std,
+                                     float *running_mean, float *running_variance) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_forward(norm, &epilogue, &room, CN_ADD | CN_ACTIVATE, n));
+  TRY(check_aligned(x));
+  TRY(check_shared_count(norm, n, count));
+  TRY(check_doubles(moments));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(y));
+  TRY(check_aligned(mean));
+  TRY(check_aligned(inverse_std));
+  TRY(check_aligned(running_mean));
+  TRY(check_aligned(running_variance));
+  kernels_for(context)->batch_norm_forward_shared(context, norm, epilogue, n, x, count, moments,
+                                                  scale, shift, y, mean, inverse_std, running_mean,
+                                                  running_variance);
+  return CN_OK;
+}
+
 int32_t cn_batch_norm_infer(const cn_context *context, const cn_batch_norm *norm,
                             const cn_epilogue *epilogue, int32_t n, const void *x,
                             const float *scale, const float *shift, const float *running_mean,
@@ -124,6 +170,23 @@ int32_t cn_batch_norm_apply(const cn_context *context, const cn_batch_norm *norm
   return CN_OK;
 }
 
+/* Validates what all backward passes read, and adopts the epilogue. */
+static int32_t check_batch_norm_backward(const cn_batch_norm *norm, const cn_epilogue **epilogue,
+                                         epilogue_room *room, int32_t n, const void *x,
+                                         const void *dy, const float *scale, const float *shift,
+                                         const float *mean, const float *inverse_std) {
+  TRY(check_batch_norm(norm, n));
+  TRY(check_like(&norm->x, &norm->dy, n));
+  TRY(adopt_epilogue(epilogue, room));
+  TRY(check_epilogue(*epilogue, CN_ACTIVATE, &norm->x, n));
+  TRY(check_aligned(x));
+  TRY(check_aligned(dy));
+  TRY(check_optional(scale));
+  TRY(check_optional(shift));
+  TRY(check_aligned(mean));
+  return check_aligned(inverse_std);
+}
+
 int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *norm,
                                const cn_epilogue *epilogue, int32_t n, const void *x,
                                const void *dy, const float *scale, const float *shift,
@@ -133,23 +196,56 @@ int32_t cn_batch_norm_backward(const cn_context *context, const cn_batch_norm *n
   ADOPT(cn_context, context);
   ADOPT(cn_batch_norm, norm);
   TRY(check_context(context));
-  TRY(check_batch_norm(norm, n));
+  TRY(check_batch_norm_backward(norm, &epilogue, &room, n, x, dy, scale, shift, mean, inverse_std));
   TRY(check_like(&norm->x, &norm->dx, n));
-  TRY(check_like(&norm->x, &norm->dy, n));
-  TRY(adopt_epilogue(&epilogue, &room));
-  TRY(check_epilogue(epilogue, CN_ACTIVATE, &norm->x, n));
-  TRY(check_aligned(x));
-  TRY(check_aligned(dy));
-  TRY(check_optional(scale));
-  TRY(check_optional(shift));
-  TRY(check_aligned(mean));
-  TRY(check_aligned(inverse_std));
   TRY(check_aligned(dx));
   TRY(check_aligned(dscale));
   TRY(check_aligned(dshift));
   TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
   kernels_for(context)->batch_norm_backward(context, norm, epilogue, n, x, dy, scale, shift, mean,
                                             inverse_std, dx, dscale, dshift, workspace);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_backward_sums(const cn_context *context, const cn_batch_norm *norm,
+                                    const cn_epilogue *epilogue, int32_t n, const void *x,
+                                    const void *dy, const float *scale, const float *shift,
+                                    const float *mean, const float *inverse_std, double *sums,
+                                    float *dscale, float *dshift, void *workspace,
+                                    int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_backward(norm, &epilogue, &room, n, x, dy, scale, shift, mean, inverse_std));
+  TRY(check_doubles(sums));
+  TRY(check_aligned(dscale));
+  TRY(check_aligned(dshift));
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_backward_sums(context, norm, epilogue, n, x, dy, scale, shift,
+                                                 mean, inverse_std, sums, dscale, dshift,
+                                                 workspace);
+  return CN_OK;
+}
+
+int32_t cn_batch_norm_backward_shared(const cn_context *context, const cn_batch_norm *norm,
+                                      const cn_epilogue *epilogue, int32_t n, const void *x,
+                                      const void *dy, const float *scale, const float *shift,
+                                      const float *mean, const float *inverse_std, double count,
+                                      const double *sums, void *dx, void *workspace,
+                                      int64_t workspace_bytes) {
+  epilogue_room room;
+  ADOPT(cn_context, context);
+  ADOPT(cn_batch_norm, norm);
+  TRY(check_context(context));
+  TRY(check_batch_norm_backward(norm, &epilogue, &room, n, x, dy, scale, shift, mean, inverse_std));
+  TRY(check_like(&norm->x, &norm->dx, n));
+  TRY(check_shared_count(norm, n, count));
+  TRY(check_doubles(sums));
+  TRY(check_aligned(dx));
+  TRY(check_workspace(workspace, workspace_bytes, batch_norm_floats(norm, n)));
+  kernels_for(context)->batch_norm_backward_shared(context, norm, epilogue, n, x, dy, scale, shift,
+                                                   mean, inverse_std, count, sums, dx, workspace);
   return CN_OK;
 }
 

@@ -101,6 +101,7 @@ static int32_t check_pointer(const void *p, uintptr_t alignment) {
 }
 
 int32_t check_floats(const void *p) { return check_pointer(p, sizeof(float)); }
+int32_t check_doubles(const void *p) { return check_pointer(p, sizeof(double)); }
 int32_t check_aligned(const void *p) { return check_pointer(p, ALIGNMENT); }
 
 int32_t check_values(const cn_tensor *t, const void *values) {

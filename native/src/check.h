@@ -61,8 +61,9 @@ int32_t check_blocked(const cn_tensor *t, int64_t n);
 /* The values of a tensor: not null, and aligned as its layout requires. */
 int32_t check_values(const cn_tensor *t, const void *values);
 
-/* Pointers that must not be null, aligned to a float, or to 64 bytes. */
+/* Pointers that must not be null, aligned to a float, to a double, or to 64 bytes. */
 int32_t check_floats(const void *p);
+int32_t check_doubles(const void *p);
 int32_t check_aligned(const void *p);
 
 /* A workspace of at least `needed` floats. If none is needed, any value is accepted. */

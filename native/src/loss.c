@@ -117,8 +117,7 @@ int32_t cn_loss_evaluate(const cn_context *context, const cn_loss *descriptor, i
   TRY(check_floats(targets));
   if (descriptor->weighted != 0) TRY(check_floats(weights));
   if (descriptor->gradient != 0) TRY(check_floats(doutput));
-  if (loss == NULL) return CN_NULL_POINTER;
-  if ((uintptr_t)loss % sizeof(double) != 0) return CN_MISALIGNED;
+  TRY(check_doubles(loss));
   cn_loss used = *descriptor;
   if (!has_class_weights(&used)) used.class_weights = NULL;
   loss_call call = {.loss = &used,

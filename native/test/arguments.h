@@ -49,6 +49,7 @@ typedef struct arguments {
   int32_t n, pass, from_channel, to_channel, channels, first_sample;
   int64_t count, room; /* values; bytes of the workspace */
   float number;
+  double shared;                         /* values of a channel of a shared batch */
   void *x, *w, *y, *dy, *dx, *workspace; /* and these to memory */
   float *scale, *shift, *mean, *inverse_std, *running_mean, *running_variance, *dscale, *dshift;
   double *sums;

@@ -225,6 +225,13 @@ FUNCTION(cn_batch_norm_apply, a.in, a.by_norm, a.behind, a.n, a.x, a.scale, a.sh
          a.inverse_std, a.y);
 FUNCTION(cn_batch_norm_backward, a.in, a.by_norm, a.behind, a.n, a.x, a.dy, a.scale, a.shift,
          a.mean, a.inverse_std, a.dx, a.dscale, a.dshift, a.workspace, a.room);
+FUNCTION(cn_batch_norm_moments, a.in, a.by_norm, a.n, a.dscale, a.sums, a.workspace, a.room);
+FUNCTION(cn_batch_norm_forward_shared, a.in, a.by_norm, a.behind, a.n, a.x, a.shared, a.sums,
+         a.scale, a.shift, a.y, a.mean, a.inverse_std, a.running_mean, a.running_variance);
+FUNCTION(cn_batch_norm_backward_sums, a.in, a.by_norm, a.behind, a.n, a.x, a.dy, a.scale, a.shift,
+         a.mean, a.inverse_std, a.sums, a.dscale, a.dshift, a.workspace, a.room);
+FUNCTION(cn_batch_norm_backward_shared, a.in, a.by_norm, a.behind, a.n, a.x, a.dy, a.scale, a.shift,
+         a.mean, a.inverse_std, a.shared, a.sums, a.dx, a.workspace, a.room);
 
 static void norm_rows(const function *f, int64_t valid_result) {
   ROW(f, valid_result, (void)0);
@@ -236,6 +243,14 @@ static void norm_rows(const function *f, int64_t valid_result) {
   const float epsilons[] = {0.0f, -1.0f, NAN, INFINITY}, momenta[] = {-0.1f, 1.5f, NAN};
   for (int i = 0; i < 4; i++) ROW(f, CN_BAD_VALUE, a.norm.epsilon = epsilons[i]);
   for (int i = 0; i < 3; i++) ROW(f, CN_BAD_VALUE, a.norm.momentum = momenta[i]);
+}
+
+/* Vectors of doubles, aligned to a double, and the number of values of a shared batch. */
+static void shared_rows(const function *f, bool counts) {
+  REQUIRED(f, a.sums);
+  ROW(f, CN_MISALIGNED, a.sums = beside(a.sums, 4));
+  const double counts_that_are_not[] = {valid.shared - 1.0, 0.0, -1.0, NAN, INFINITY};
+  for (int i = 0; counts && i < 5; i++) ROW(f, CN_BAD_VALUE, a.shared = counts_that_are_not[i]);
 }
 
 static void normalisation(void) {
@@ -260,6 +275,8 @@ static void normalisation(void) {
                        &valid.inverse_std, &valid.running_mean, &valid.running_variance,
                        &valid.dscale,      &valid.dshift};
   for (int i = 0; i < 8; i++) *vectors[i] = piece(6 + i);
+  valid.sums = piece(14);
+  valid.shared = (double)valid.n * 8 * 8;
   const function *bytes = &cn_batch_norm_workspace_bytes_row;
   a = valid;
   valid.room = cn_batch_norm_workspace_bytes(a.in, a.by_norm, a.n);
@@ -268,18 +285,28 @@ static void normalisation(void) {
   ROW(bytes, CN_BAD_CONTEXT, a.context.threads = 0);
   const function *forward = &cn_batch_norm_forward_row, *infer = &cn_batch_norm_infer_row;
   const function *apply = &cn_batch_norm_apply_row, *backward = &cn_batch_norm_backward_row;
-  const function *functions[] = {forward, infer, apply, backward};
-  for (int i = 0; i < 4; i++) {
+  const function *shared = &cn_batch_norm_forward_shared_row;
+  const function *sums = &cn_batch_norm_backward_sums_row;
+  const function *backward_shared = &cn_batch_norm_backward_shared_row;
+  const function *functions[] = {forward, infer, shared, apply, backward, sums, backward_shared};
+  for (int i = 0; i < 7; i++) {
     const function *f = functions[i];
     context_rows(f);
     norm_rows(f, CN_OK);
     ALIGNED(f, a.x);
     OPTIONAL(f, a.scale);
     OPTIONAL(f, a.shift);
-    const int32_t operations = i < 2 ? CN_ADD | CN_ACTIVATE : CN_ACTIVATE;
+    const int32_t operations = i < 3 ? CN_ADD | CN_ACTIVATE : CN_ACTIVATE;
     operation_rows(f, operations);
     epilogue_rows(f, operations);
-    if (f == backward) continue;
+    if (i > 3) {
+      same_shape_rows(f, &a.norm.dy);
+      ALIGNED(f, a.dy);
+      ALIGNED(f, a.mean);
+      ALIGNED(f, a.inverse_std);
+      workspace_rows(f);
+      continue;
+    }
     ALIGNED(f, a.y);
     same_shape_rows(f, &a.norm.y);
     ROW(f, CN_BAD_LAYOUT, a.norm.y.layout = CN_PLAIN);
@@ -291,19 +318,34 @@ static void normalisation(void) {
   ALIGNED(forward, a.running_mean);
   ALIGNED(forward, a.running_variance);
   workspace_rows(forward);
+  ALIGNED(shared, a.mean);
+  ALIGNED(shared, a.inverse_std);
+  ALIGNED(shared, a.running_mean);
+  ALIGNED(shared, a.running_variance);
+  shared_rows(shared, true);
+  const function *moments = &cn_batch_norm_moments_row;
+  context_rows(moments);
+  norm_rows(moments, CN_OK);
+  ALIGNED(moments, a.dscale); /* here the statistics */
+  shared_rows(moments, false);
+  workspace_rows(moments);
   ALIGNED(infer, a.running_mean);
   ALIGNED(infer, a.running_variance);
   ALIGNED(apply, a.mean);
   ALIGNED(apply, a.inverse_std);
-  same_shape_rows(backward, &a.norm.dx);
-  same_shape_rows(backward, &a.norm.dy);
-  ALIGNED(backward, a.dy);
-  ALIGNED(backward, a.dx);
-  ALIGNED(backward, a.mean);
-  ALIGNED(backward, a.inverse_std);
-  ALIGNED(backward, a.dscale);
-  ALIGNED(backward, a.dshift);
-  workspace_rows(backward);
+  for (int i = 0; i < 2; i++) {
+    const function *f = i == 0 ? backward : backward_shared;
+    same_shape_rows(f, &a.norm.dx);
+    ALIGNED(f, a.dx);
+  }
+  for (int i = 0; i < 2; i++) {
+    const function *f = i == 0 ? backward : sums;
+    ALIGNED(f, a.dscale);
+    ALIGNED(f, a.dshift);
+  }
+  ROW(sums, CN_OK, a.norm.dx.h = 0);
+  shared_rows(sums, false);
+  shared_rows(backward_shared, true);
 }
 
 /* ---- Normalisation of one sample, softmax ---------------------------------------------------- */

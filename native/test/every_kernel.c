@@ -247,6 +247,19 @@ static float *row_statistics(run *r, const float *x) {
 
 static void row_statistics_of(run *r) { row_statistics(r, tensor(r, &blocked, N)); }
 
+/* Sums of channels over a batch that callers share; those of squares are positive. */
+static double *shared_sums(run *r) {
+  double *sums = own(r, new_bytes(2 * 32 * (int64_t)sizeof(double)));
+  const float *values = channels(r, 32), *squares = absolute(channels(r, 32), 32);
+  for (int i = 0; i < 32; i++) {
+    sums[i] = values[i];
+    sums[32 + i] = squares[i];
+  }
+  return sums;
+}
+
+static double *sum_results(run *r) { return (double *)(void *)aligned_result(r, 4 * 32); }
+
 static void batch_norms(run *r, int which) {
   const cn_batch_norm norm = {.size = sizeof norm,
                               .epsilon = 1e-5f,
@@ -263,6 +276,8 @@ static void batch_norms(run *r, int which) {
   float *y = tensor_result(r, &blocked, N);
   const int64_t bytes = cn_batch_norm_workspace_bytes(r->context, &norm, N);
   void *workspace = own(r, new_bytes(bytes));
+  /* Of twice as many values: those of another caller are the same. */
+  const double count = 2.0 * N * blocked.h * blocked.w;
   if (which == 0)
     RUN(cn_batch_norm_forward(r->context, &norm, &e, N, x, row_statistics(r, x), gamma, beta, y,
                               aligned_result(r, 32), aligned_result(r, 32), keep(r, mean, 32),
@@ -271,6 +286,21 @@ static void batch_norms(run *r, int which) {
     RUN(cn_batch_norm_infer(r->context, &norm, &e, N, x, gamma, beta, mean, deviation, y));
   else if (which == 2)
     RUN(cn_batch_norm_apply(r->context, &norm, &e, N, x, gamma, beta, mean, deviation, y));
+  else if (which == 4)
+    RUN(cn_batch_norm_moments(r->context, &norm, N, row_statistics(r, x), sum_results(r), workspace,
+                              bytes));
+  else if (which == 5)
+    RUN(cn_batch_norm_forward_shared(r->context, &norm, &e, N, x, count, shared_sums(r), gamma,
+                                     beta, y, aligned_result(r, 32), aligned_result(r, 32),
+                                     keep(r, mean, 32), keep(r, deviation, 32)));
+  else if (which == 6)
+    RUN(cn_batch_norm_backward_sums(r->context, &norm, &e, N, x, tensor(r, &blocked, N), gamma,
+                                    beta, mean, deviation, sum_results(r), aligned_result(r, 32),
+                                    aligned_result(r, 32), workspace, bytes));
+  else if (which == 7)
+    RUN(cn_batch_norm_backward_shared(r->context, &norm, &e, N, x, tensor(r, &blocked, N), gamma,
+                                      beta, mean, deviation, count, shared_sums(r), y, workspace,
+                                      bytes));
   else
     RUN(cn_batch_norm_backward(r->context, &norm, &e, N, x, tensor(r, &blocked, N), gamma, beta,
                                mean, deviation, y, aligned_result(r, 32), aligned_result(r, 32),
@@ -281,6 +311,10 @@ static void batch_norm_forward(run *r) { batch_norms(r, 0); }
 static void batch_norm_infer(run *r) { batch_norms(r, 1); }
 static void batch_norm_apply(run *r) { batch_norms(r, 2); }
 static void batch_norm_backward(run *r) { batch_norms(r, 3); }
+static void batch_norm_moments(run *r) { batch_norms(r, 4); }
+static void batch_norm_forward_shared(run *r) { batch_norms(r, 5); }
+static void batch_norm_backward_sums(run *r) { batch_norms(r, 6); }
+static void batch_norm_backward_shared(run *r) { batch_norms(r, 7); }
 
 /* ---- Normalisation of one sample, softmax ---------------------------------------------------- */
 
@@ -495,6 +529,10 @@ const kernel_case kernel_cases[] = {
     {.name = "batch_norm_infer", .body = batch_norm_infer},
     {.name = "batch_norm_apply", .body = batch_norm_apply},
     {.name = "batch_norm_backward", .body = batch_norm_backward},
+    {.name = "batch_norm_moments", .body = batch_norm_moments},
+    {.name = "batch_norm_forward_shared", .body = batch_norm_forward_shared},
+    {.name = "batch_norm_backward_sums", .body = batch_norm_backward_sums},
+    {.name = "batch_norm_backward_shared", .body = batch_norm_backward_shared},
     {.name = "group_norm_forward", .body = group_norm_forward},
     {.name = "group_norm_backward", .body = group_norm_backward},
     {.name = "pixel_norm_forward", .body = pixel_norm_forward},

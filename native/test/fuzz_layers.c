@@ -293,6 +293,54 @@ static void norm_backward(const norm_problem *p) {
          inverse, dx, dscale, dshift, workspace, p->room);
 }
 
+/* Values of a channel in a batch that other callers share. */
+static double shared_count(const norm_problem *p) {
+  const double own = (double)p->n * p->b.x.h * p->b.x.w;
+  return chance(5) ? own - 1.0 : own * (chance(50) ? 1.0 : 3.0);
+}
+
+static void norm_forward_shared(const norm_problem *p) {
+  begin_call();
+  const int64_t bytes = p->channels;
+  void *statistics = spoilt(next_input(cn_row_statistics_bytes(&p->b.x, p->n)));
+  void *moments = spoilt(next_output(4 * bytes)), *workspace = spoilt(next_scratch(p->room));
+  const int64_t room = chance(5) ? p->room - 1 : p->room;
+  if (all_fit())
+    CALL(cn_batch_norm_moments, p->context, p->norm, p->n, statistics, moments, workspace, room);
+  begin_call();
+  void *x = spoilt(next_image(&p->b.x, p->n)), *y = spoilt(next_result(&p->b.y, p->n));
+  void *shared = spoilt(next_input(4 * bytes));
+  void *scale = spoilt(next_input(bytes)), *shift = spoilt(next_input(bytes));
+  void *mean = spoilt(next_output(bytes)), *inverse = spoilt(next_output(bytes));
+  void *running_mean = spoilt(next_state(bytes)), *running_variance = spoilt(next_state(bytes));
+  const cn_epilogue *after = equip(p);
+  if (all_fit())
+    CALL(cn_batch_norm_forward_shared, p->context, p->norm, after, p->n, x, shared_count(p), shared,
+         scale, shift, y, mean, inverse, running_mean, running_variance);
+}
+
+static void norm_backward_shared(const norm_problem *p) {
+  begin_call();
+  const int64_t bytes = p->channels;
+  void *x = spoilt(next_image(&p->b.x, p->n)), *dy = spoilt(next_image(&p->b.dy, p->n));
+  void *scale = spoilt(next_input(bytes)), *shift = spoilt(next_input(bytes));
+  void *mean = spoilt(next_input(bytes)), *inverse = spoilt(next_input(bytes));
+  void *workspace = spoilt(next_scratch(p->room));
+  const cn_epilogue *after = equip(p);
+  if (chance(50)) {
+    void *sums = spoilt(next_output(4 * bytes));
+    void *dscale = spoilt(next_output(bytes)), *dshift = spoilt(next_output(bytes));
+    if (all_fit())
+      CALL(cn_batch_norm_backward_sums, p->context, p->norm, after, p->n, x, dy, scale, shift, mean,
+           inverse, sums, dscale, dshift, workspace, p->room);
+    return;
+  }
+  void *shared = spoilt(next_input(4 * bytes)), *dx = spoilt(next_result(&p->b.dx, p->n));
+  if (all_fit())
+    CALL(cn_batch_norm_backward_shared, p->context, p->norm, after, p->n, x, dy, scale, shift, mean,
+         inverse, shared_count(p), shared, dx, workspace, p->room);
+}
+
 void fuzz_norm(void) {
   const cn_context some = any_context();
   const cn_tensor t = any_tensor(CN_BLOCKED);
@@ -321,6 +369,8 @@ void fuzz_norm(void) {
   norm_forward(&p);
   norm_recompute(&p);
   norm_backward(&p);
+  norm_forward_shared(&p);
+  norm_backward_shared(&p);
 }
 
 /* ---- Normalisation of one sample, softmax ---------------------------------------------------- */

@@ -200,31 +200,171 @@ static outputs run(const cn_context *context, const problem *p, bool affine) {
   return o;
 }
 
-static void check_outputs(const problem *p, const outputs *o, const cn_context *context) {
+/* Compares y, dx and the per-channel vectors. x - mean is inaccurate by the rounding of the offset;
+ * the rest is a few roundings. */
+static void check_passes(const problem *p, const char *what, const float *y, const float *dx,
+                         float *const *channel) {
   const norm_case *t = p->t;
   const double offset = fabs(t->offset), root = sqrt((double)t->n * t->h * t->w);
-  char what[96];
-  snprintf(what, sizeof what, "n %d c %d, %s", (int)t->n, (int)t->c, features_name(context));
-  /* x - mean is inaccurate by the rounding of the offset; the rest is a few roundings. */
   const double deviation = 64.0 * (1.0 + offset);
-  float *plain = new_floats(p->count);
-  read_tensor(what, &p->norm.y, t->n, o->y, plain);
-  check_close(what, p->expected.y, plain, p->count, 1.0, deviation);
-  read_tensor(what, &p->norm.y, t->n, o->y_sum, plain);
-  check_close(what, p->expected.y_sum, plain, p->count, 1.0, deviation);
-  read_tensor(what, &p->norm.y, t->n, o->infer, plain);
-  check_close(what, p->expected.infer, plain, p->count, 1.0 + offset, 64.0);
-  read_tensor(what, &p->norm.dx, t->n, o->dx, plain);
   const double gain =
       t->n * t->h * t->w == 1 ? 1e3 : 4.0; /* 1 / sqrt(epsilon) for a single value */
-  check_close(what, p->expected.dx, plain, p->count, gain, deviation);
+  check_close(what, p->expected.y, y, p->count, 1.0, deviation);
+  check_close(what, p->expected.dx, dx, p->count, gain, deviation);
   const double scales[CHANNEL_VECTORS] = {1.0 + offset, gain, 1.0 + offset, 1.0, root, root};
   for (int i = 0; i < CHANNEL_VECTORS; i++) {
-    check_close(what, p->expected.channel[i], o->channel[i], t->c, scales[i], deviation);
+    check_close(what, p->expected.channel[i], channel[i], t->c, scales[i], deviation);
     for (int64_t c = t->c; c < p->channels; c++)
-      CHECK(i == 1 || o->channel[i][c] == 0.0f, "%s: padding of vector %d", what, i);
+      CHECK(i == 1 || channel[i][c] == 0.0f, "%s: padding of vector %d", what, i);
   }
+}
+
+static void check_outputs(const problem *p, const outputs *o, const cn_context *context) {
+  const norm_case *t = p->t;
+  const double offset = fabs(t->offset);
+  char what[96];
+  snprintf(what, sizeof what, "n %d c %d, %s", (int)t->n, (int)t->c, features_name(context));
+  float *plain = new_floats(p->count), *dx = new_floats(p->count);
+  read_tensor(what, &p->norm.y, t->n, o->y_sum, plain);
+  check_close(what, p->expected.y_sum, plain, p->count, 1.0, 64.0 * (1.0 + offset));
+  read_tensor(what, &p->norm.y, t->n, o->infer, plain);
+  check_close(what, p->expected.infer, plain, p->count, 1.0 + offset, 64.0);
+  read_tensor(what, &p->norm.y, t->n, o->y, plain);
+  read_tensor(what, &p->norm.dx, t->n, o->dx, dx);
+  check_passes(p, what, plain, dx, o->channel);
   free(plain);
+  free(dx);
+}
+
+/* What a caller has of a batch that two callers share, or one has alone. */
+typedef struct share {
+  int32_t n;
+  int64_t first; /* its first value in the plain tensors */
+  float *x, *dy, *y, *dx, *statistics, *channel[CHANNEL_VECTORS];
+  double *sums;
+} share;
+
+static share new_share(const problem *p, int32_t n, int64_t first) {
+  const cn_batch_norm *norm = &p->norm;
+  share s = {.n = n,
+             .first = first,
+             .x = new_tensor(&norm->x, n, p->x + first),
+             .dy = new_tensor(&norm->dy, n, p->dy + first),
+             .y = new_floats(tensor_floats(&norm->y, n)),
+             .dx = new_floats(tensor_floats(&norm->dx, n)),
+             .statistics = new_bytes(cn_row_statistics_bytes(&norm->x, n)),
+             .sums = new_doubles(2 * p->channels)};
+  for (int i = 0; i < CHANNEL_VECTORS; i++) s.channel[i] = new_floats(p->channels);
+  free(s.channel[2]);
+  free(s.channel[3]);
+  s.channel[2] = new_channels(p->t->c, p->running_mean);
+  s.channel[3] = new_channels(p->t->c, p->running_variance);
+  return s;
+}
+
+static void free_share(share *s) {
+  float *all[] = {s->x, s->dy, s->y, s->dx, s->statistics};
+  for (int i = 0; i < 5; i++) free(all[i]);
+  for (int i = 0; i < CHANNEL_VECTORS; i++) free(s->channel[i]);
+  free(s->sums);
+}
+
+/* Adds up the vectors of all callers, and gives each the result. */
+static void add_up(share *shares, int callers, int64_t first, int64_t count) {
+  for (int64_t i = first; i < first + count; i++) {
+    double sum = 0.0;
+    for (int j = 0; j < callers; j++) sum += shares[j].sums[i];
+    for (int j = 0; j < callers; j++) shares[j].sums[i] = sum;
+  }
+}
+
+static void share_moments(const problem *p, share *shares, int callers) {
+  const double area = (double)p->t->h * p->t->w, count = p->t->n * area;
+  double *own = new_doubles(callers * p->channels);
+  for (int j = 0; j < callers; j++)
+    memcpy(own + j * p->channels, shares[j].sums, (size_t)p->channels * sizeof(double));
+  add_up(shares, callers, 0, p->channels);
+  for (int j = 0; j < callers; j++)
+    for (int64_t c = 0; c < p->channels; c++) {
+      const double m = shares[j].n * area;
+      const double d = own[j * p->channels + c] / m - shares[j].sums[c] / count;
+      shares[j].sums[p->channels + c] += m * d * d;
+    }
+  free(own);
+  add_up(shares, callers, p->channels, p->channels);
+}
+
+/* Both passes of two callers, each with some samples of the batch, or of one. */
+static void run_shared(const cn_context *context, const problem *p, share *shares, int callers) {
+  const cn_batch_norm *norm = &p->norm;
+  const double count = (double)p->t->n * p->t->h * p->t->w;
+  const int64_t bytes = cn_batch_norm_workspace_bytes(context, norm, p->t->n);
+  float *workspace = new_floats(floats_in(bytes));
+  float *scale = new_channels(p->t->c, p->scale), *shift = new_channels(p->t->c, p->shift);
+  for (share *s = shares; s < shares + callers; s++) {
+    CHECK(cn_row_statistics(context, &norm->x, s->n, s->x, s->statistics) == CN_OK, "statistics");
+    CHECK(cn_batch_norm_moments(context, norm, s->n, s->statistics, s->sums, workspace, bytes) ==
+              CN_OK,
+          "moments");
+  }
+  share_moments(p, shares, callers);
+  for (share *s = shares; s < shares + callers; s++)
+    CHECK(cn_batch_norm_forward_shared(context, norm, &p->plain, s->n, s->x, count, s->sums, scale,
+                                       shift, s->y, s->channel[0], s->channel[1], s->channel[2],
+                                       s->channel[3]) == CN_OK,
+          "forward");
+  fill_nan(workspace, floats_in(bytes));
+  for (share *s = shares; s < shares + callers; s++)
+    CHECK(cn_batch_norm_backward_sums(context, norm, &p->plain, s->n, s->x, s->dy, scale, shift,
+                                      s->channel[0], s->channel[1], s->sums, s->channel[4],
+                                      s->channel[5], workspace, bytes) == CN_OK,
+          "sums");
+  add_up(shares, callers, 0, 2 * p->channels);
+  fill_nan(workspace, floats_in(bytes));
+  for (share *s = shares; s < shares + callers; s++)
+    CHECK(cn_batch_norm_backward_shared(context, norm, &p->plain, s->n, s->x, s->dy, scale, shift,
+                                        s->channel[0], s->channel[1], count, s->sums, s->dx,
+                                        workspace, bytes) == CN_OK,
+          "backward");
+  free(workspace);
+  free(scale);
+  free(shift);
+}
+
+/* One caller has the bits of the calls that compute a whole batch. */
+static void one_caller_has_the_same_bits(const problem *p, const outputs *o,
+                                         const cn_context *context) {
+  share s = new_share(p, p->t->n, 0);
+  run_shared(context, p, &s, 1);
+  check_same_bits("shared y", o->y, s.y, tensor_floats(&p->norm.y, s.n));
+  check_same_bits("shared dx", o->dx, s.dx, tensor_floats(&p->norm.dx, s.n));
+  for (int i = 0; i < CHANNEL_VECTORS; i++)
+    check_same_bits("shared vectors", o->channel[i], s.channel[i], p->channels);
+  free_share(&s);
+}
+
+/* Two callers compute the batch as one does; their gradients add up to its. */
+static void two_callers_are_as_one(const problem *p, const cn_context *context) {
+  const norm_case *t = p->t;
+  const int32_t own = t->n / 3 + 1;
+  if (own >= t->n) return;
+  const int64_t first = own * (p->count / t->n);
+  share shares[] = {new_share(p, own, 0), new_share(p, t->n - own, first)};
+  run_shared(context, p, shares, 2);
+  float *y = new_floats(p->count), *dx = new_floats(p->count);
+  for (int j = 0; j < 2; j++) {
+    read_tensor("shared y", &p->norm.y, shares[j].n, shares[j].y, y + shares[j].first);
+    read_tensor("shared dx", &p->norm.dx, shares[j].n, shares[j].dx, dx + shares[j].first);
+  }
+  for (int i = 0; i < 4; i++)
+    check_same_bits("both callers", shares[0].channel[i], shares[1].channel[i], p->channels);
+  for (int i = 4; i < CHANNEL_VECTORS; i++)
+    for (int64_t c = 0; c < p->channels; c++) shares[0].channel[i][c] += shares[1].channel[i][c];
+  check_passes(p, "two callers", y, dx, shares[0].channel);
+  free(y);
+  free(dx);
+  free_share(&shares[0]);
+  free_share(&shares[1]);
 }
 
 static void run_case(const norm_case *t) {
@@ -236,6 +376,8 @@ static void run_case(const norm_case *t) {
       outputs o = run(&context, &p, true);
       if (j == 0) {
         check_outputs(&p, &o, &context);
+        one_caller_has_the_same_bits(&p, &o, &context);
+        two_callers_are_as_one(&p, &context);
         first = o;
         continue;
       }

@@ -17,6 +17,10 @@ internal sealed partial class DataParallel
         }
     }
 
+    /// <summary>Computes the outputs of a batch in inference mode together: each rank computes its share, and receives
+    /// those of the others.</summary>
+    /// <param name="input">The values of the whole batch, which all have been read.</param>
+    /// <param name="output">Receives the outputs of the whole batch.</param>
     public void InferTogether(BatchValues input, BatchBuffers output)
     {
         input = input.InOrderOf(Graph.Inputs, "input");
@@ -63,20 +67,16 @@ internal sealed partial class DataParallel
         return memory;
     }
 
-    // Writes the outputs of the last pass: those of all ranks, or what this one has computed.
+    // Whether the outputs of the last pass are wanted where they are in the whole batch.
+    private bool WritesInPlace => ReadsOwnOutputs && Own.Count > 0;
+
+    private BatchBuffers OwnPart(BatchBuffers all) => all.Slice(Own.First, Own.Count, Graph.Outputs);
+
+    // Writes the outputs of the last pass of all ranks, unless the own ones are wanted and there are none.
     private void WriteOutputs(float[][] own, BatchBuffers all)
     {
         if (!ReadsOwnOutputs)
-        {
             Gather(own, all, Graph.Outputs, _samples);
-            return;
-        }
-        (int first, int count) = Own;
-        for (int i = 0; i < own.Length; i++)
-        {
-            int length = own[i].Length == 0 ? 0 : Graph.Outputs[i].Shape.Length;
-            own[i].AsSpan(0, count * length).CopyTo(all[i].Slice(first * length, count * length));
-        }
     }
 
     // Writes what all ranks have computed. Each sends as many values as the one with most samples.

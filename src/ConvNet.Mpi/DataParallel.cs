@@ -28,7 +28,7 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
         _objectiveNodes = [.. objectives.Select(objective => objective.Output)];
         _isSynchronized = communicator.Ranks == 1;
         Share = new BatchShare(communicator.Rank, communicator.Ranks);
-        Pass = new SharedPass(communicator, objectives, options.Deterministic);
+        Pass = new SharedPass(communicator, objectives, options);
         inner.Sharing = Pass;
     }
 
@@ -107,6 +107,8 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
         _hasNoGradients = !Spec.KeepGradients;
         if (output.IsEmpty)
             return _inner.TrainStep(input, targets, learningRate);
+        if (WritesInPlace)
+            return _inner.TrainStep(input, targets, learningRate, OwnPart(output));
         float[][] own = MemoryForPass(output, Graph.Outputs);
         double loss = _inner.TrainStep(input, targets, learningRate, BatchBuffers.InOrder(own));
         WriteOutputs(own, output);
@@ -122,6 +124,11 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
         }
         output = output.InOrderOf(Graph.Outputs, "output");
         Executable.CheckOutputLengths(output, _samples, Graph);
+        if (WritesInPlace)
+        {
+            _inner.ReadOutput(OwnPart(output));
+            return;
+        }
         float[][] own = MemoryForPass(output, Graph.Outputs);
         _inner.ReadOutput(BatchBuffers.InOrder(own));
         WriteOutputs(own, output);

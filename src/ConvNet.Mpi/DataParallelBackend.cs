@@ -6,7 +6,8 @@ namespace ConvNet.Mpi;
 /// The executables of a graph behave as one that computes the whole batch, as far as its layers treat samples apart:
 /// losses, gradients, steps, random masks and states are those of the whole batch. Batch normalisation uses the
 /// statistics of each rank's share, as PyTorch's DistributedDataParallel without SyncBatchNorm; its running statistics
-/// are the means over all ranks, weighted by their samples. All ranks compile the same graphs in the same order, and
+/// are the means over all ranks, weighted by their samples. With <see cref="DataParallelOptions.SyncBatchNorm"/> it
+/// uses those of the whole batch. All ranks compile the same graphs in the same order, and
 /// make the same calls with the same batches.
 /// </remarks>
 /// <example><code>
@@ -48,8 +49,9 @@ public sealed class DataParallelBackend : IBackend
     /// state.</remarks>
     /// <param name="graph">The graph.</param>
     /// <param name="spec">How it is trained. Its batch size is that of all ranks together.</param>
-    /// <exception cref="NotSupportedException">The backend does not support a layer, the loss or the optimiser, or its
-    /// executables do not derive from <see cref="Executable"/>.</exception>
+    /// <exception cref="NotSupportedException">The backend does not support a layer, the loss or the optimiser; its
+    /// executables do not derive from <see cref="Executable"/>; or it cannot synchronise batch
+    /// normalisation.</exception>
     /// <exception cref="ArgumentException">The graph or the spec is one that <see cref="IBackend.Compile"/> rejects; or
     /// a loss of your own ignores its <see cref="Loss.Reduction"/>.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is less than 1, or so large that a tensor has more
@@ -74,11 +76,15 @@ public sealed class DataParallelBackend : IBackend
             FirstGradientBucketBytes = spec.FirstGradientBucketBytes
                 ?? Math.Min(_options.FirstBucketBytes, spec.GradientBucketBytes),
         });
-        if (inner is Executable own)
-            return new DataParallel(own, spec, objectives, _communicator, _options);
-        inner.Dispose();
-        throw new NotSupportedException($"The executables of {_backend.Info.Name} do not derive from "
-            + $"{nameof(Executable)}, so that they cannot share a batch. Use a backend whose do.");
+        try
+        {
+            return new DataParallel(Sharing(inner), spec, objectives, _communicator, _options);
+        }
+        catch
+        {
+            inner.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Compiles a graph for inference only, on this rank alone.</summary>
@@ -89,4 +95,17 @@ public sealed class DataParallelBackend : IBackend
 
     /// <summary>Disposes the backend of this rank.</summary>
     public void Dispose() => _backend.Dispose();
+
+    private Executable Sharing(IExecutable inner)
+    {
+        if (inner is not Executable own)
+            throw new NotSupportedException($"The executables of {_backend.Info.Name} do not derive from "
+                + $"{nameof(Executable)}, so that they cannot share a batch. Use a backend whose do.");
+        if (_options.SyncBatchNorm && !own.SharesStatistics
+            && own.Graph.LayerNodes.FirstOrDefault(node => node.Layer!.SharesStatistics) is { } normalized)
+            throw new NotSupportedException($"{normalized.Place}: the backend {_backend.Info.Name} cannot synchronise "
+                + "batch normalisation over ranks; managed, native and torchsharp can. Use one of these, or each "
+                + "rank's own statistics.");
+        return own;
+    }
 }

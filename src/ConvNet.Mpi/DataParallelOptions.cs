@@ -9,6 +9,11 @@ public sealed record DataParallelOptions
     /// gives the same bits. Otherwise the order is that of the fastest algorithm of MPI.</summary>
     public bool Deterministic { get; init; }
 
+    /// <summary>Whether batch normalisation uses the mean and variance of the whole batch, as in one process, instead
+    /// of those of each rank's share. Ranks then wait for each other twice in the forward pass of each such layer, and
+    /// once in its backward pass. PyTorch: SyncBatchNorm.</summary>
+    public bool SyncBatchNorm { get; init; }
+
     /// <summary>The maximum size in bytes of the first bucket of gradients, unless the
     /// <see cref="TrainingSpec.FirstGradientBucketBytes"/> say otherwise. It is smaller than the others, so that the
     /// ranks begin to add gradients soon after the backward pass has begun. The default is 1 MiB, as in

@@ -97,11 +97,8 @@ internal sealed unsafe class NativePass : IDisposable
 
     /// <summary>Computes the outputs.</summary>
     /// <param name="input">The values of the inputs, in the order of the graph's inputs.</param>
-    /// <param name="n">The number of samples.</param>
-    /// <param name="step">The index of the training pass.</param>
-    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
-    public void Forward(BatchValues input, int n, long step, int firstSample)
-        => Forward(0, input, new Run(_context, n, step, firstSample));
+    /// <param name="run">The arguments of the steps.</param>
+    public void Forward(BatchValues input, in Run run) => Forward(0, input, run);
 
     /// <summary>Returns the step that computes a loss.</summary>
     /// <param name="index">The index of the objective.</param>
@@ -119,22 +116,16 @@ internal sealed unsafe class NativePass : IDisposable
     public Span<float> LossGradient(int index, int n) => _plan.Losses[index].Gradient(n);
 
     /// <summary>Computes the gradients.</summary>
-    /// <param name="n">The number of samples.</param>
-    /// <param name="step">The index of the training pass.</param>
-    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
-    /// <param name="inside">The optimiser step to run as part of the weight gradients. Null runs none.</param>
-    public void Backward(int n, long step, int firstSample, StepInside? inside = null)
-        => RunAll(_backward, _plan.BackwardBoundaries, new Run(_context, n, step, firstSample, inside));
+    /// <param name="run">The arguments of the steps.</param>
+    public void Backward(in Run run) => RunAll(_backward, _plan.BackwardBoundaries, run);
 
     /// <summary>Computes the gradients and reports each gradient when it is final.</summary>
-    /// <param name="n">The number of samples.</param>
-    /// <param name="step">The index of the training pass.</param>
-    /// <param name="firstSample">The index of the first sample in the whole batch.</param>
+    /// <param name="run">The arguments of the steps.</param>
     /// <param name="isFinal">Called for each parameter after the last step that writes its gradient.</param>
-    public void Backward(int n, long step, int firstSample, Action<Parameter> isFinal)
+    public void Backward(in Run run, Action<Parameter> isFinal)
     {
         _finished ??= FinishedBySteps();
-        RunAll(_backward, _plan.BackwardBoundaries, new Run(_context, n, step, firstSample), ran =>
+        RunAll(_backward, _plan.BackwardBoundaries, run, ran =>
         {
             foreach (Parameter parameter in _finished[ran])
                 isFinal(parameter);

@@ -122,11 +122,14 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
+    internal override bool SharesStatistics => true;
+
+    /// <inheritdoc/>
     protected override void ForwardCore(BatchValues input, int n)
     {
         if (PoisonArena)
             Training.Poison();
-        Training.Forward(input, n, PassNumber, FirstSample);
+        Training.Forward(input, new Run(_backend.Context, n, PassNumber, FirstSample, Statistics: Statistics));
     }
 
     /// <inheritdoc/>
@@ -159,12 +162,13 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
         _parameters.NeedGradients();
         if (accumulate)
             _parameters.KeepGradients();
+        var run = new Run(_backend.Context, N, PassNumber, FirstSample, Statistics: Statistics);
         if (ReportsGradients)
         {
-            Training.Backward(N, PassNumber, FirstSample, GradientIsFinal);
+            Training.Backward(run, GradientIsFinal);
             return;
         }
-        Training.Backward(N, PassNumber, FirstSample);
+        Training.Backward(run);
         if (accumulate)
             _parameters.AddKeptGradients();
     }
@@ -199,7 +203,8 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
             _parameters.KeepTrained();
         try
         {
-            Training.Backward(N, PassNumber, FirstSample, new StepInside(StepNumber, learningRate));
+            Training.Backward(new Run(_backend.Context, N, PassNumber, FirstSample,
+                new StepInside(StepNumber, learningRate)));
         }
         catch when (mayThrow)
         {
@@ -237,7 +242,7 @@ public sealed class NativePlan : Executable, IDeclaresAlgorithms, IProfiles, ITr
         if (!_prepared)
             pass.Prepare();
         _prepared = true;
-        pass.Forward(input, n, 0, 0);
+        pass.Forward(input, new Run(_backend.Context, n, 0));
         for (int i = 0; i < Graph.Outputs.Count; i++)
         {
             if (!output[i].IsEmpty)

@@ -10,7 +10,10 @@ namespace ConvNet;
 /// <param name="Training">True in a training pass, false in inference.</param>
 /// <param name="Number">The number of training forward passes before this one.</param>
 /// <param name="FirstSample">The index of the first sample in the whole batch.</param>
-internal readonly record struct Pass(int N, bool Training, long Number, int FirstSample);
+/// <param name="Statistics">Adds up statistics of a batch that executables share; null if those of this batch are
+/// used.</param>
+internal readonly record struct Pass(int N, bool Training, long Number, int FirstSample,
+    SharedStatistics? Statistics = null);
 
 /// <summary>Computes a node with torch.</summary>
 /// <param name="x">The outputs of the nodes that the node reads.</param>
@@ -291,10 +294,32 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Tensor[] statistics = layer.Affine ? w[2..] : w;
         // As torch's module does it: the momentum of averages is the inverse of the number of batches.
         double momentum = layer.Momentum ?? (pass.Training ? 1.0 / ++statistics[2].Floats()[0] : 0);
+        if (pass is { Training: true, Statistics: { } shared })
+            return SharedBatchNorm(layer, x, scale, shift, statistics, momentum, shared.Samples * (long)shape.Area,
+                shared);
         if (pass.Training && pass.N * shape.Area == 1)
             return BatchNormOfOneValue((float)momentum, x, scale, shift, statistics[0]);
         return functional.batch_norm(x, statistics[0], statistics[1], scale, shift, pass.Training, momentum,
             layer.Epsilon);
+    }
+
+    // Batch normalisation by its definition, over count values of a channel that executables share.
+    private static Tensor SharedBatchNorm(BatchNorm2d layer, Tensor x, Tensor? scale, Tensor? shift,
+        Tensor[] statistics, double momentum, long count, SharedStatistics shared)
+    {
+        long[] over = x.dim() == 2 ? [0] : [0, 2, 3], channels = x.dim() == 2 ? [1, -1] : [1, -1, 1, 1];
+        Tensor mean = SharedSum.Of(x.sum(over), shared).div(count);
+        // The deviations from the mean add up to 0, so that the squares do not depend on it.
+        Tensor squares = SharedSum.Of(x.sub(mean.detach().reshape(channels)).square().sum(over), shared),
+            inverse = squares.div(count).add(layer.Epsilon).rsqrt(),
+            y = x.sub(mean.reshape(channels)).mul(inverse.reshape(channels));
+        using (no_grad())
+        {
+            statistics[0].mul_(1 - momentum).add_(mean.detach(), alpha: momentum);
+            if (count > 1)
+                statistics[1].mul_(1 - momentum).add_(squares.detach(), alpha: momentum / (count - 1));
+        }
+        return scale is null ? y : y.mul(scale.reshape(channels)).add(shift!.reshape(channels));
     }
 
     // Torch rejects a batch with one value per channel, which has no unbiased variance. In this case x̂ and its

@@ -85,11 +85,15 @@ internal sealed class TorchSharpPlan : Executable, ITraces
         }
     }
 
+    internal override bool SharesStatistics => true;
+
     protected override void ForwardCore(BatchValues input, int n)
     {
         using TorchScope scope = OpenScope();
         EndPass();
-        Tensor[] values = Run(_inputValues, input, new Pass(n, Training: true, PassNumber, FirstSample));
+        SharedStatistics? statistics = Statistics is null ? null : new SharedStatistics(Statistics, error
+            => _callbackFailure ??= ExceptionDispatchInfo.Capture(error));
+        Tensor[] values = Run(_inputValues, input, new Pass(n, Training: true, PassNumber, FirstSample, statistics));
         for (int i = 0; i < _outputs.Length; i++)
             _outputs[i] = values[Graph.Outputs[i].Index].DetachFromDisposeScope();
     }

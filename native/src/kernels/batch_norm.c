@@ -16,17 +16,20 @@ typedef struct norm_job {
   const cn_tensor *shape;      /* c, h, w; the same for all tensors */
   view xv, ov, ev;             /* ov: of y or dx; ev: of the residual or dy */
   int64_t n, chunks, channels; /* channels: floats in a per-channel vector */
+  double count;                /* values of one channel that the statistics are of */
   const float *x, *scale, *shift, *mean, *inverse_std, *statistics;
   const float *extra; /* the residual; in the backward pass dy */
   float *out, *dscale, *dshift;
   float *new_mean, *new_inverse_std, *running_mean, *running_variance; /* training forward */
   const float *variance;                                               /* inference */
   float *first, *second; /* [chunks][channels]: mean, squares; or sums of dy (x - mean), dy */
+  double *sums;          /* [2][channels]: of x, squares; or as before */
+  const double *shared;  /* the same of a batch that several callers share */
 } norm_job;
 
-/* Number of values of one channel. */
-static double count_of(const norm_job *job) {
-  return (double)job->n * job->shape->h * job->shape->w;
+/* Number of values of one channel in n samples. */
+static double count_of(const cn_batch_norm *norm, int64_t n) {
+  return (double)n * norm->x.h * norm->x.w;
 }
 
 /* First sample of a chunk. */
@@ -148,28 +151,73 @@ static float inverse_std(float variance, float epsilon) {
   return (float)(1.0 / sqrt((double)variance + (double)epsilon));
 }
 
+/* The sum of the values of a channel, and that of the squared deviations from their mean. */
+typedef struct moments {
+  double sum, squares;
+} moments;
+
+static moments moments_of(const norm_job *job, int64_t c) {
+  const double w = job->shape->w;
+  moments m = {0.0, 0.0};
+  for (int64_t i = 0; i < job->chunks; i++)
+    m.sum += w * rows_of(job, i) * job->first[i * job->channels + c];
+  const double mean = m.sum / job->count;
+  for (int64_t i = 0; i < job->chunks; i++) {
+    const double d = job->first[i * job->channels + c] - mean;
+    m.squares += job->second[i * job->channels + c] + w * rows_of(job, i) * d * d;
+  }
+  return m;
+}
+
+static void note_statistics(const norm_job *job, int64_t c, moments of) {
+  const float m = job->norm->momentum;
+  job->new_mean[c] = (float)(of.sum / job->count);
+  job->new_inverse_std[c] = inverse_std((float)(of.squares / job->count), job->norm->epsilon);
+  job->running_mean[c] = (1.0f - m) * job->running_mean[c] + m * job->new_mean[c];
+  if (job->count > 1.0)
+    job->running_variance[c] =
+        (1.0f - m) * job->running_variance[c] + m * (float)(of.squares / (job->count - 1.0));
+}
+
 /* Items are channels, including padding channels, whose statistics are zero. */
 BODY(channel_items) {
   const norm_job *job = state;
-  const float m = job->norm->momentum;
-  const double count = count_of(job), w = job->shape->w;
+  (void)thread;
+  for (int64_t c = first; c < last; c++) note_statistics(job, c, moments_of(job, c));
+}
+
+BODY(moment_items) {
+  const norm_job *job = state;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
-    double sum = 0.0, squares = 0.0;
-    for (int64_t i = 0; i < job->chunks; i++)
-      sum += w * rows_of(job, i) * job->first[i * job->channels + c];
-    const double mean = sum / count;
-    for (int64_t i = 0; i < job->chunks; i++) {
-      const double d = job->first[i * job->channels + c] - mean;
-      squares += job->second[i * job->channels + c] + w * rows_of(job, i) * d * d;
-    }
-    job->new_mean[c] = (float)mean;
-    job->new_inverse_std[c] = inverse_std((float)(squares / count), job->norm->epsilon);
-    job->running_mean[c] = (1.0f - m) * job->running_mean[c] + m * job->new_mean[c];
-    if (count > 1.0)
-      job->running_variance[c] =
-          (1.0f - m) * job->running_variance[c] + m * (float)(squares / (count - 1.0));
+    const moments m = moments_of(job, c);
+    job->sums[c] = m.sum;
+    job->sums[job->channels + c] = m.squares;
   }
+}
+
+BODY(shared_channel_items) {
+  const norm_job *job = state;
+  (void)thread;
+  for (int64_t c = first; c < last; c++)
+    note_statistics(job, c, (moments){job->shared[c], job->shared[job->channels + c]});
+}
+
+void ISA_NAME(batch_norm_moments)(const cn_context *context, const cn_batch_norm *norm, int32_t n,
+                                  const float *statistics, double *sums, float *workspace) {
+  norm_job job = {.norm = norm,
+                  .shape = &norm->x,
+                  .xv = view_of(&norm->x, n),
+                  .n = n,
+                  .chunks = batch_norm_chunks(n),
+                  .channels = blocks_of(norm->x.c) * CN_BLOCK,
+                  .count = count_of(norm, n),
+                  .statistics = statistics,
+                  .sums = sums,
+                  .first = workspace};
+  job.second = workspace + job.chunks * job.channels;
+  const phase phases[] = {{chunk_items, job.chunks * job.xv.planes}, {moment_items, job.channels}};
+  run_phases(context, 4.0 * n * job.channels * job.shape->h, phases, 2, &job);
 }
 
 /* ---- Forward --------------------------------------------------------------------------------- */
@@ -229,6 +277,7 @@ static norm_job forward_job(const cn_batch_norm *norm, const cn_epilogue *e, int
                     .n = n,
                     .chunks = batch_norm_chunks(n),
                     .channels = blocks_of(norm->x.c) * CN_BLOCK,
+                    .count = count_of(norm, n),
                     .x = x,
                     .extra = adds ? e->add_values : NULL,
                     .out = y};
@@ -253,6 +302,25 @@ void ISA_NAME(batch_norm_forward)(const cn_context *context, const cn_batch_norm
                           {channel_items, job.channels},
                           {output_items, n * job.ov.planes}};
   run_phases(context, cost(&job), phases, 3, &job);
+}
+
+void ISA_NAME(batch_norm_forward_shared)(const cn_context *context, const cn_batch_norm *norm,
+                                         const cn_epilogue *epilogue, int32_t n, const float *x,
+                                         double count, const double *shared, const float *scale,
+                                         const float *shift, float *y, float *mean,
+                                         float *inverse_std, float *running_mean,
+                                         float *running_variance) {
+  norm_job job = forward_job(norm, epilogue, n, x, y);
+  job.count = count;
+  job.shared = shared;
+  job.scale = scale;
+  job.shift = shift;
+  job.mean = job.new_mean = mean;
+  job.inverse_std = job.new_inverse_std = inverse_std;
+  job.running_mean = running_mean;
+  job.running_variance = running_variance;
+  const phase phases[] = {{shared_channel_items, job.channels}, {output_items, n * job.ov.planes}};
+  run_phases(context, cost(&job), phases, 2, &job);
 }
 
 void ISA_NAME(batch_norm_apply)(const cn_context *context, const cn_batch_norm *norm,
@@ -375,14 +443,35 @@ static double total_of(const norm_job *job, const float *partial, int64_t channe
   return sum;
 }
 
-/* dshift = sum of g; dscale = sum of g (x - mean) / std. Items are channels. */
+/* dshift = sum of g; dscale = sum of g (x - mean) / std. */
+static void note_gradients(const norm_job *job, int64_t c, double products, double sum) {
+  job->dshift[c] = (float)sum;
+  job->dscale[c] = (float)(products * job->inverse_std[c]);
+}
+
+/* Items are channels. */
 BODY(norm_gradient_items) {
   const norm_job *job = state;
   (void)thread;
+  for (int64_t c = first; c < last; c++)
+    note_gradients(job, c, total_of(job, job->first, c), total_of(job, job->second, c));
+}
+
+BODY(sum_items) {
+  const norm_job *job = state;
+  (void)thread;
   for (int64_t c = first; c < last; c++) {
-    job->dshift[c] = (float)total_of(job, job->second, c);
-    job->dscale[c] = (float)(total_of(job, job->first, c) * job->inverse_std[c]);
+    job->sums[c] = total_of(job, job->first, c);
+    job->sums[job->channels + c] = total_of(job, job->second, c);
+    note_gradients(job, c, job->sums[c], job->sums[job->channels + c]);
   }
+}
+
+BODY(shared_gradient_items) {
+  const norm_job *job = state;
+  (void)thread;
+  for (int64_t c = first; c < last; c++)
+    note_gradients(job, c, job->shared[c], job->shared[job->channels + c]);
 }
 
 /* k1 (g - k3 - (x - k0) k4) */
@@ -399,7 +488,7 @@ EACH_FUSED_ACTIVATION(INPUT_GRADIENTS)
 /* dx = scale / std (g - dshift / m - (x - mean) / std dscale / m). Items are planes of dx. */
 BODY(input_items) {
   const norm_job *job = state;
-  const vec count = vec_set1((float)count_of(job));
+  const vec count = vec_set1((float)job->count);
   (void)thread;
   for (int64_t item = first; item < last; item++) {
     const int64_t block = item % job->ov.planes, sample = item / job->ov.planes;
@@ -424,33 +513,72 @@ BODY(input_items) {
   }
 }
 
+/* The fields that all backward passes share, but for views of what they write. */
+static norm_job backward_job(const cn_batch_norm *norm, const cn_epilogue *e, int64_t n,
+                             const float *x, const float *dy, const float *scale,
+                             const float *shift, const float *mean, const float *inverse_std) {
+  return (norm_job){.norm = norm,
+                    .activation = activation_behind(e),
+                    .shape = &norm->x,
+                    .xv = view_of(&norm->x, n),
+                    .ev = view_of(&norm->dy, n),
+                    .n = n,
+                    .chunks = batch_norm_chunks(n),
+                    .channels = blocks_of(norm->x.c) * CN_BLOCK,
+                    .count = count_of(norm, n),
+                    .x = x,
+                    .extra = dy,
+                    .scale = scale,
+                    .shift = shift,
+                    .mean = mean,
+                    .inverse_std = inverse_std};
+}
+
 void ISA_NAME(batch_norm_backward)(const cn_context *context, const cn_batch_norm *norm,
                                    const cn_epilogue *epilogue, int32_t n, const float *x,
                                    const float *dy, const float *scale, const float *shift,
                                    const float *mean, const float *inverse_std, float *dx,
                                    float *dscale, float *dshift, float *workspace) {
-  norm_job job = {.norm = norm,
-                  .activation = activation_behind(epilogue),
-                  .shape = &norm->x,
-                  .xv = view_of(&norm->x, n),
-                  .ov = view_of(&norm->dx, n),
-                  .ev = view_of(&norm->dy, n),
-                  .n = n,
-                  .chunks = batch_norm_chunks(n),
-                  .channels = blocks_of(norm->x.c) * CN_BLOCK,
-                  .x = x,
-                  .extra = dy,
-                  .scale = scale,
-                  .shift = shift,
-                  .out = dx,
-                  .mean = mean,
-                  .inverse_std = inverse_std,
-                  .dscale = dscale,
-                  .dshift = dshift,
-                  .first = workspace};
+  norm_job job = backward_job(norm, epilogue, n, x, dy, scale, shift, mean, inverse_std);
+  job.ov = view_of(&norm->dx, n);
+  job.out = dx;
+  job.dscale = dscale;
+  job.dshift = dshift;
+  job.first = workspace;
   job.second = workspace + job.chunks * job.channels;
   const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},
                           {norm_gradient_items, job.channels},
                           {input_items, n * job.ov.planes}};
   run_phases(context, cost(&job), phases, 3, &job);
+}
+
+void ISA_NAME(batch_norm_backward_sums)(const cn_context *context, const cn_batch_norm *norm,
+                                        const cn_epilogue *epilogue, int32_t n, const float *x,
+                                        const float *dy, const float *scale, const float *shift,
+                                        const float *mean, const float *inverse_std, double *sums,
+                                        float *dscale, float *dshift, float *workspace) {
+  norm_job job = backward_job(norm, epilogue, n, x, dy, scale, shift, mean, inverse_std);
+  job.sums = sums;
+  job.dscale = dscale;
+  job.dshift = dshift;
+  job.first = workspace;
+  job.second = workspace + job.chunks * job.channels;
+  const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes}, {sum_items, job.channels}};
+  run_phases(context, cost(&job), phases, 2, &job);
+}
+
+void ISA_NAME(batch_norm_backward_shared)(const cn_context *context, const cn_batch_norm *norm,
+                                          const cn_epilogue *epilogue, int32_t n, const float *x,
+                                          const float *dy, const float *scale, const float *shift,
+                                          const float *mean, const float *inverse_std, double count,
+                                          const double *shared, float *dx, float *workspace) {
+  norm_job job = backward_job(norm, epilogue, n, x, dy, scale, shift, mean, inverse_std);
+  job.count = count;
+  job.shared = shared;
+  job.ov = view_of(&norm->dx, n);
+  job.out = dx;
+  job.dscale = workspace;
+  job.dshift = workspace + job.channels;
+  const phase phases[] = {{shared_gradient_items, job.channels}, {input_items, n * job.ov.planes}};
+  run_phases(context, cost(&job), phases, 2, &job);
 }

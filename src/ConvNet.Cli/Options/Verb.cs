@@ -253,8 +253,13 @@ internal abstract class Verb : Command
     }
 
     /// <summary>Creates the loader of the test images.</summary>
-    public static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers)
-        => new(images, batch, new DataLoaderOptions { Transforms = [normalization], Workers = workers });
+    public static DataLoader TestLoader(IDataset images, Normalization normalization, int batch, int workers,
+        BatchShare? share = null) => new(images, batch, new DataLoaderOptions
+        {
+            Transforms = [normalization],
+            Workers = workers,
+            Share = share ?? BatchShare.Whole,
+        });
 
     /// <summary>Adds the options that name the report files.</summary>
     protected ReportOptions ReportFiles() => new(

@@ -53,6 +53,16 @@ internal sealed class Terminal
     /// <summary>Whether the verb saves and reports: in one process, and on rank 0.</summary>
     public bool IsFirst => Ranks is null or { IsFirst: true };
 
+    /// <summary>Does what only one of several ranks does, for all of them: saving and reporting.</summary>
+    public T ForAll<T>(Func<T> work) => Ranks is null ? work() : Ranks.ForAll(work);
+
+    /// <inheritdoc cref="ForAll{T}"/>
+    public void ForAll(Action work) => ForAll(() =>
+    {
+        work();
+        return true;
+    });
+
     /// <summary>Cancels a verb between two steps.</summary>
     public CancellationToken Cancellation { get; }
 

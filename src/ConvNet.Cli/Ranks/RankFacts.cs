@@ -7,6 +7,10 @@ namespace ConvNet.Cli.Ranks;
 /// <param name="Error">The error; null if there is none.</param>
 internal sealed record RankFacts(IReadOnlyList<KeyValuePair<string, string>> Facts, string? Error)
 {
+    /// <summary>Whether the error arose in what one rank does for all, as opening the folder of the checkpoints, so
+    /// that the others cannot have it.</summary>
+    public bool IsForAll { get; init; }
+
     /// <summary>Writes the facts as text.</summary>
     public string ToText() => JsonSerializer.Serialize(this);
 
@@ -17,6 +21,9 @@ internal sealed record RankFacts(IReadOnlyList<KeyValuePair<string, string>> Fac
     /// <param name="ranks">The facts of all ranks.</param>
     public static string? Problem(IReadOnlyList<RankFacts> ranks)
     {
+        if (ranks.FirstOrDefault(rank => rank.IsForAll) is { } one
+            && ranks.All(rank => rank == one || rank.Error is null))
+            return one.Error;
         if (ranks.Any(rank => rank.Error is not null))
             return ranks.All(rank => rank.Error == ranks[0].Error) ? ranks[0].Error
                 : $"Not all ranks can train. {Differences(ranks, rank => rank.Error ?? "no error")}.";

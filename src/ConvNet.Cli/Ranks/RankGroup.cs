@@ -14,7 +14,7 @@ internal sealed class RankGroup : IDisposable
     private MpiCommunicator? _communicator;
     private RankFailedException? _failure;
     private Timer? _end;
-    private bool _isSettled, _isRefused;
+    private bool _isSettled, _isRefused, _worksForAll;
     private int _reports;
 
     private RankGroup(TextWriter error) => (_error, Messages) = (error, new RankWriter(error));
@@ -51,6 +51,15 @@ internal sealed class RankGroup : IDisposable
     /// <exception cref="ArgumentException">A rank has an error, or other facts; the message names the
     /// ranks.</exception>
     public void Agree(IReadOnlyList<KeyValuePair<string, string>> facts) => Settle(new RankFacts(facts, null));
+
+    /// <summary>Does what this rank does for all. An error is then not one that distinguishes the ranks.</summary>
+    public T ForAll<T>(Func<T> work)
+    {
+        _worksForAll = true;
+        T result = work();
+        _worksForAll = false;
+        return result;
+    }
 
     /// <summary>Reports that a rank has failed: once, by one rank, unless the failed one has done so.</summary>
     /// <returns>The exit code.</returns>
@@ -96,7 +105,7 @@ internal sealed class RankGroup : IDisposable
     {
         try
         {
-            Settle(new RankFacts([], Messages.Last));
+            Settle(new RankFacts([], Messages.Last) { IsForAll = _worksForAll });
         }
         catch (ArgumentException problem)
         {

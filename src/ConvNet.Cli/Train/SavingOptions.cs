@@ -60,12 +60,20 @@ internal sealed class SavingOptions
     }
 
     /// <summary>Opens the folder of the checkpoints; null if none are saved.</summary>
-    /// <exception cref="ArgumentException">An option needs a folder.</exception>
+    /// <exception cref="ArgumentException">An option needs a folder, or the folder has checkpoints that the command
+    /// does not resume.</exception>
     /// <exception cref="IOException">The folder cannot be written, or another process has it open.</exception>
     public CheckpointFolder? OpenFolder(ParseResult command)
     {
         if (FolderOf(command) is { } path)
-            return CheckpointFolder.Open(path);
+        {
+            var folder = CheckpointFolder.Open(path);
+            if (Resumes(command) || folder.Files is not [.., var newest])
+                return folder;
+            folder.Dispose();
+            throw new ArgumentException($"{folder.Path} contains checkpoints, the newest {newest}. To continue their "
+                + $"training, add {_resume.Name}. To start a new one, name another folder.");
+        }
         foreach (Option option in (Option[])[_every, _keep])
         {
             if (Verb.IsGiven(command, option))
@@ -78,8 +86,7 @@ internal sealed class SavingOptions
     /// <summary>Loads what the training begins with.</summary>
     /// <param name="command">The command.</param>
     /// <param name="terminal">Receives warnings about damaged checkpoints.</param>
-    /// <param name="folder">The folder of the checkpoints; null if none are saved.</param>
-    public TrainStart Load(ParseResult command, Terminal terminal, CheckpointFolder? folder)
+    public TrainStart Load(ParseResult command, Terminal terminal)
     {
         string? weights = command.GetValue(_weights);
         if (Verb.IsGiven(command, _resume))
@@ -97,11 +104,6 @@ internal sealed class SavingOptions
                 throw new ArgumentException($"{path} contains no checkpoint. To start a new training there, use "
                     + $"{_checkpoint.Name} {Verb.Quoted(path)}.");
             terminal.People.WriteLine($"{path} has no checkpoint yet: a new training starts");
-        }
-        else if (folder is { Files: [.., var newest] })
-        {
-            throw new ArgumentException($"{folder.Path} contains checkpoints, the newest {newest}. To continue their "
-                + $"training, add {_resume.Name}. To start a new one, name another folder.");
         }
         if (weights is null)
             return TrainStart.New;

@@ -105,6 +105,6 @@ internal sealed class TrainDataOptions
     }
 
     /// <summary>Creates the loader of the test images.</summary>
-    public DataLoader TestLoader(ParseResult command, IDataset images, Normalization normalization, int batch)
-        => Verb.TestLoader(images, normalization, batch, command.GetValue(_workers));
+    public DataLoader TestLoader(ParseResult command, IDataset images, Normalization normalization, int batch,
+        BatchShare share) => Verb.TestLoader(images, normalization, batch, command.GetValue(_workers), share);
 }

@@ -1,4 +1,5 @@
 using ConvNet.Data;
+using ConvNet.Mpi;
 using ConvNet.Serialization;
 using ConvNet.Training;
 
@@ -14,6 +15,7 @@ namespace ConvNet.Cli.Train;
 /// <param name="Training">The training and where it begins.</param>
 /// <param name="Callbacks">What may stop the training.</param>
 /// <param name="Frozen">The parameters that are not trained.</param>
+/// <param name="Sharing">How several ranks train together.</param>
 internal sealed record TrainSetup(string Model, ImageSource Data, Graph Graph, TrainSets Sets,
     Normalization Normalization, DataLoader Batches, SavedTraining Training, TrainingCallback[] Callbacks,
-    Parameter[] Frozen);
+    Parameter[] Frozen, DataParallelOptions Sharing);

@@ -23,13 +23,13 @@ internal sealed class TrainVerb : Verb
     private readonly TrainDataOptions _data;
     private readonly LoopOptions _loop;
     private readonly ControlOptions _control;
+    private readonly RankOptions _ranks;
     private readonly SavingOptions _saving;
     private readonly LogOptions _log;
     private readonly WatchOptions _watch;
     private readonly Option<string> _backend, _precision;
     private readonly Option<string?> _model, _recipe;
     private readonly Option<int?> _threads;
-    private readonly Option<bool> _deterministic;
     private readonly ReportOptions _report;
 
     public TrainVerb() : base("train", "Trains a network on images and measures its test accuracy.",
@@ -69,8 +69,7 @@ internal sealed class TrainVerb : Verb
             + "Options of the command take precedence.", "FILE");
         Files.Add(_recipe, FileUse.Read, command => ValueOf(command, _recipe));
         _threads = ThreadsOption();
-        _deterministic = Flag("--deterministic", "On several ranks, add gradients in the order of the ranks, so that "
-            + "every run with as many ranks gives the same bits.");
+        _ranks = new RankOptions(this);
         _saving = new SavingOptions(this, _model);
         _log = new LogOptions(this);
         _watch = new WatchOptions(this);
@@ -92,25 +91,27 @@ internal sealed class TrainVerb : Verb
     {
         // Of several ranks, the first saves and reports.
         bool isTrial = _control.IsFastDevRun(command), isFirst = terminal.IsFirst, saves = isFirst && !isTrial;
-        using CheckpointFolder? folder = saves ? _saving.OpenFolder(command) : null;
-        TrainStart start = _saving.Load(command, terminal, folder);
+        using CheckpointFolder? folder = saves ? terminal.ForAll(() => _saving.OpenFolder(command)) : null;
+        TrainStart start = _saving.Load(command, terminal);
         TrainSetup setup = SetUp(command, terminal, start);
         if (saves)
-            _saving.Check(command, folder, setup.Graph, setup.Normalization, setup.Training);
+            terminal.ForAll(() => _saving.Check(command, folder, setup.Graph, setup.Normalization, setup.Training));
         if (start.Constants.Count > 0)
             terminal.People.WriteLine($"constants of {start.File} that are not trained: "
                 + $"{string.Join(", ", start.Constants.Select(name => Excerpt.Of(name)))}");
-        using LivePage? page = isFirst ? _watch.Open(command, terminal) : null;
+        using LivePage? page = isFirst ? terminal.ForAll(() => _watch.Open(command, terminal)) : null;
         string? logFolder = saves ? _log.FolderOf(command) : null;
         using var pictures = new TrainPictures(setup.Normalization, terminal.Cancellation);
-        using TrainingLog? log = isFirst ? OpenLog(command, terminal, logFolder, setup, pictures, page) : null;
-        using TensorBoardLog? events = saves ? _log.OpenEvents(command, terminal, _saving.Resumes(command)) : null;
+        using TrainingLog? log = !isFirst ? null
+            : terminal.ForAll(() => OpenLog(command, terminal, logFolder, setup, pictures, page));
+        using TensorBoardLog? events = !saves ? null
+            : terminal.ForAll(() => _log.OpenEvents(command, terminal, _saving.Resumes(command)));
         MpiCommunicator? ranks = terminal.Ranks?.Communicator;
         BackendChoice choice = BackendRegistry.Choose(command.GetValue(_backend)!,
             command.GetValue(_threads) ?? ranks?.ProcessorShare, PrecisionOf(command, _precision),
             terminal.Cancellation);
-        using IBackend backend = ranks is null ? choice.Backend : new DataParallelBackend(choice.Backend, ranks,
-            new DataParallelOptions { Deterministic = command.GetValue(_deterministic) });
+        using IBackend backend = ranks is null ? choice.Backend
+            : new DataParallelBackend(choice.Backend, ranks, setup.Sharing);
         using IExecutable network = backend.Compile(setup.Graph, setup.Training.Spec);
         Fill(network, start, setup.Training.Spec.Seed);
         network.Freeze(setup.Frozen);
@@ -166,7 +167,7 @@ internal sealed class TrainVerb : Verb
         };
         _control.CheckFindRate(command, training.Progress);
         return new TrainSetup(model ?? start.File ?? DefaultModel, data, graph, sets, normalization, batches, training,
-            callbacks, frozen);
+            callbacks, frozen, _ranks.Of(command, resumed, graph));
     }
 
     private TrainingLog? OpenLog(ParseResult command, Terminal terminal, string? folder, TrainSetup setup,
@@ -200,7 +201,8 @@ internal sealed class TrainVerb : Verb
         };
 
         DataLoader LoaderOf(IDataset images)
-            => _data.TestLoader(command, images, setup.Normalization, training.Spec.BatchSize);
+            => _data.TestLoader(command, images, setup.Normalization, training.Spec.BatchSize,
+                setup.Batches.Options.Share);
     }
 
     private int WriteDocuments(ParseResult command, Terminal terminal, TrainRun run, TrainingResult result,

@@ -10,17 +10,25 @@ public abstract partial class Executable
     /// batches.</summary>
     internal IPassSharing? Sharing { get; set; }
 
+    /// <summary>Whether layers with statistics of the batch can use those of a batch that executables
+    /// share.</summary>
+    internal virtual bool SharesStatistics => false;
+
+    /// <summary>What adds up statistics of the batch within layers; null if those of this executable are
+    /// used.</summary>
+    internal IStatisticsExchange? Statistics => Sharing?.Statistics;
+
     /// <summary>Gets the factor of a loss in the gradient of the current pass: its weight, and for a share of a batch
     /// what the loss of the whole batch is divided by.</summary>
     /// <param name="index">The index of the output in <see cref="Objectives"/>.</param>
     protected float LossFactor(int index)
         => Sharing is null ? Objectives[index].Weight : Objectives[index].Weight * Sharing.LossScale(index);
 
-    // Frozen layers do not update their buffers.
+    // Frozen layers do not update their buffers, and statistics of the whole batch are the same in all executables.
     private void ShareBuffers()
     {
-        Parameter[] buffers = Sharing is null ? []
-            : [.. Graph.Parameters.Where(p => !p.Trainable && !Frozen.Contains(p.Node))];
+        Parameter[] buffers = Sharing is null ? [] : [.. Graph.Parameters.Where(p => !p.Trainable
+            && !Frozen.Contains(p.Node) && !(Statistics is not null && p.Node.Layer!.SharesStatistics))];
         if (buffers.Length == 0)
             return;
         var all = new double[buffers.Sum(p => p.Length)];

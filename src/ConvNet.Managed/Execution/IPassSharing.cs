@@ -6,6 +6,10 @@ namespace ConvNet;
 /// that the gradients of all executables add up to that of the whole batch.</remarks>
 internal interface IPassSharing
 {
+    /// <summary>What adds up statistics of the batch within layers; null if each executable uses those of its
+    /// share.</summary>
+    IStatisticsExchange? Statistics { get; }
+
     /// <summary>Gets the factor of a loss in this pass: 1 by what the loss of the whole batch is divided by.</summary>
     /// <param name="objective">The index of the loss.</param>
     float LossScale(int objective);

@@ -11,12 +11,6 @@ internal interface ISharesBatches
     /// alone, and leave those of the other samples as they are.</summary>
     bool ReadsOwnOutputs { get; set; }
 
-    /// <summary>Computes the outputs of a batch in inference mode together: each rank computes its share, and receives
-    /// those of the others.</summary>
-    /// <param name="input">The values of the whole batch, which all have been read.</param>
-    /// <param name="output">Receives the outputs of the whole batch.</param>
-    void InferTogether(BatchValues input, BatchBuffers output);
-
     /// <summary>Replaces values by their sums over all ranks, added in the order of the ranks.</summary>
     void Sum(Span<double> values);
 

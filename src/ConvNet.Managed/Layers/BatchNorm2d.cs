@@ -139,14 +139,20 @@ public sealed record BatchNorm2d : Layer
     public override int SavedLength(int batch, params ReadOnlySpan<Shape> inputs) => 2 * inputs[0].C;
 
     /// <inheritdoc/>
+    internal override bool SharesStatistics => true;
+
+    /// <inheritdoc/>
     public override void Forward<T>(in Frame<T> f)
     {
         Frame<T> frame = f;
         if (f.Training && Momentum is null)
             f.W(BatchesIndex)[0]++;
+        if (f.Statistics is { } exchange)
+            NoteSharedStatistics(f, exchange);
         frame.For(f.XShape(0).C, c =>
         {
-            (T mean, T inverse) = frame.Training ? BatchStatistics(frame, c) : RunningStatistics(frame, c);
+            (T mean, T inverse) = !frame.Training ? RunningStatistics(frame, c)
+                : frame.Statistics is null ? NoteBatchStatistics(frame, c) : SavedStatistics(frame, c);
             T scale = Scale(frame, c), shift = Affine ? frame.W(1)[c] : T.Zero;
             Shape shape = frame.YShape;
             for (int n = 0; n < frame.N; n++)
@@ -164,45 +170,67 @@ public sealed record BatchNorm2d : Layer
     public override void Backward<T>(in Frame<T> f)
     {
         Frame<T> frame = f;
-        frame.For(f.XShape(0).C, c =>
+        int channels = f.XShape(0).C;
+        var shared = new double[f.Statistics is null ? 0 : 2 * channels];
+        frame.For(channels, c =>
         {
-            Shape shape = frame.YShape;
-            (T mean, T inverse) = frame.Training
-                ? (frame.Saved[2 * c], frame.Saved[2 * c + 1])
-                : RunningStatistics(frame, c);
-            T count = T.CreateChecked((long)frame.N * shape.Area);
-            BlockedSum<T> sums = default, products = default;
-            for (int n = 0; n < frame.N; n++)
-            {
-                int start = (n * shape.C + c) * shape.Area;
-                ReadOnlySpan<T> x = frame.X(0).Slice(start, shape.Area), dy = frame.DY.Slice(start, shape.Area);
-                for (int i = 0; i < x.Length; i++)
-                {
-                    sums.Add(dy[i]);
-                    products.Add(dy[i] * ((x[i] - mean) * inverse));
-                }
-            }
-            T sum = sums.Value, product = products.Value;
+            (T sum, T product) = GradientSums(frame, c);
             if (Affine && frame.WantsDW(0))
                 frame.DW(0)[c] = product;
             if (Affine && frame.WantsDW(1))
                 frame.DW(1)[c] = sum;
-            if (!frame.WantsDX(0))
-                return;
+            if (shared.Length > 0)
+                (shared[c], shared[channels + c]) = (double.CreateChecked(sum), double.CreateChecked(product));
             // The running statistics do not depend on x.
-            if (!frame.Training)
-                (sum, product) = (T.Zero, T.Zero);
-            T scale = Scale(frame, c) * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
-            for (int n = 0; n < frame.N; n++)
-            {
-                int start = (n * shape.C + c) * shape.Area;
-                ReadOnlySpan<T> x = frame.X(0).Slice(start, shape.Area), dy = frame.DY.Slice(start, shape.Area);
-                Span<T> dx = frame.DX(0).Slice(start, shape.Area);
-                for (int i = 0; i < dx.Length; i++)
-                    dx[i] = scale * (dy[i] - meanOfDY - (x[i] - mean) * inverse * meanOfProduct);
-            }
+            else if (frame.WantsDX(0))
+                WriteInputGradient(frame, c, frame.Training ? sum : T.Zero, frame.Training ? product : T.Zero,
+                    ValuesOf(frame, frame.N));
         });
+        if (f.Statistics is not { } exchange || !f.WantsDX(0))
+            return;
+        exchange.Sum(shared);
+        frame.For(channels, c => WriteInputGradient(frame, c, T.CreateChecked(shared[c]),
+            T.CreateChecked(shared[channels + c]), ValuesOf(frame, exchange.Samples)));
     }
+
+    // Σ dy and Σ dy·x̂.
+    private (T Sum, T Product) GradientSums<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        Shape shape = f.YShape;
+        (T mean, T inverse) = f.Training ? SavedStatistics(f, c) : RunningStatistics(f, c);
+        BlockedSum<T> sums = default, products = default;
+        for (int n = 0; n < f.N; n++)
+        {
+            int start = (n * shape.C + c) * shape.Area;
+            ReadOnlySpan<T> x = f.X(0).Slice(start, shape.Area), dy = f.DY.Slice(start, shape.Area);
+            for (int i = 0; i < x.Length; i++)
+            {
+                sums.Add(dy[i]);
+                products.Add(dy[i] * ((x[i] - mean) * inverse));
+            }
+        }
+        return (sums.Value, products.Value);
+    }
+
+    private void WriteInputGradient<T>(Frame<T> f, int c, T sum, T product, T count)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        Shape shape = f.YShape;
+        (T mean, T inverse) = f.Training ? SavedStatistics(f, c) : RunningStatistics(f, c);
+        T scale = Scale(f, c) * inverse, meanOfDY = sum / count, meanOfProduct = product / count;
+        for (int n = 0; n < f.N; n++)
+        {
+            int start = (n * shape.C + c) * shape.Area;
+            ReadOnlySpan<T> x = f.X(0).Slice(start, shape.Area), dy = f.DY.Slice(start, shape.Area);
+            Span<T> dx = f.DX(0).Slice(start, shape.Area);
+            for (int i = 0; i < dx.Length; i++)
+                dx[i] = scale * (dy[i] - meanOfDY - (x[i] - mean) * inverse * meanOfProduct);
+        }
+    }
+
+    // The number of values of a channel in n samples.
+    private static T ValuesOf<T>(Frame<T> f, int n) where T : unmanaged, IFloatingPointIeee754<T>
+        => T.CreateChecked((long)n * f.XShape(0).Area);
 
     private T Scale<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
         => Affine ? f.W(0)[c] : T.One;
@@ -210,29 +238,63 @@ public sealed record BatchNorm2d : Layer
     private (T Mean, T Inverse) RunningStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
         => (f.W(MeanIndex)[c], T.One / T.Sqrt(f.W(VarianceIndex)[c] + T.CreateChecked(Epsilon)));
 
+    private static (T Mean, T Inverse) SavedStatistics<T>(Frame<T> f, int c)
+        where T : unmanaged, IFloatingPointIeee754<T> => (f.Saved[2 * c], f.Saved[2 * c + 1]);
+
     // Two passes: the variance is computed from the deviations from the mean. E[x²] − E[x]² would cancel.
-    private (T Mean, T Inverse) BatchStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
+    private (T Mean, T Inverse) NoteBatchStatistics<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T count = ValuesOf(f, f.N), mean = SumOf(f, c) / count;
+        Note(f, c, mean, SquaresOf(f, c, mean), count);
+        return SavedStatistics(f, c);
+    }
+
+    // The same of the whole batch: the executables add up the sums of all channels, and then the squares.
+    private void NoteSharedStatistics<T>(Frame<T> f, IStatisticsExchange exchange)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        double[] sums = new double[f.XShape(0).C], squares = new double[sums.Length];
+        T count = ValuesOf(f, exchange.Samples);
+        T MeanOf(int c) => T.CreateChecked(sums[c]) / count;
+        f.For(sums.Length, c => sums[c] = double.CreateChecked(SumOf(f, c)));
+        exchange.Sum(sums);
+        f.For(sums.Length, c => squares[c] = double.CreateChecked(SquaresOf(f, c, MeanOf(c))));
+        exchange.Sum(squares);
+        for (int c = 0; c < sums.Length; c++)
+            Note(f, c, MeanOf(c), T.CreateChecked(squares[c]), count);
+    }
+
+    private static T SumOf<T>(Frame<T> f, int c) where T : unmanaged, IFloatingPointIeee754<T>
     {
         Shape shape = f.XShape(0);
-        long values = (long)f.N * shape.Area;
-        BlockedSum<T> sum = default, distances = default;
+        BlockedSum<T> sum = default;
         for (int n = 0; n < f.N; n++)
             sum.Add(Rows.Sum<T, PlainSum<T>>(f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area)).Value);
-        T count = T.CreateChecked(values), mean = sum.Value / count;
+        return sum.Value;
+    }
+
+    private static T SquaresOf<T>(Frame<T> f, int c, T mean) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        Shape shape = f.XShape(0);
+        BlockedSum<T> distances = default;
         for (int n = 0; n < f.N; n++)
         {
             foreach (T x in f.X(0).Slice((n * shape.C + c) * shape.Area, shape.Area))
                 distances.Add((x - mean) * (x - mean));
         }
-        T squares = distances.Value, inverse = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon)),
-            momentum = Momentum is { } weight ? T.CreateChecked(weight) : T.One / f.W(BatchesIndex)[0];
+        return distances.Value;
+    }
+
+    // Saves the statistics of a channel for the backward pass, and updates the running ones.
+    private void Note<T>(Frame<T> f, int c, T mean, T squares, T count) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T momentum = Momentum is { } weight ? T.CreateChecked(weight) : T.One / f.W(BatchesIndex)[0];
         ref T runningMean = ref f.W(MeanIndex)[c], runningVariance = ref f.W(VarianceIndex)[c];
         runningMean = (T.One - momentum) * runningMean + momentum * mean;
-        if (values > 1)
+        if (count > T.One)
             runningVariance = (T.One - momentum) * runningVariance + momentum * (squares / (count - T.One));
         f.Saved[2 * c] = mean;
-        f.Saved[2 * c + 1] = inverse;
-        return (mean, inverse);
+        f.Saved[2 * c + 1] = T.One / T.Sqrt(squares / count + T.CreateChecked(Epsilon));
     }
 
     private void DeriveBounds(ErrorBounds b, int c)

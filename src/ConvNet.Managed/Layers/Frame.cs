@@ -68,9 +68,11 @@ public readonly struct Frame<T>
     private readonly NodeMemory<T> _memory;
     private readonly bool _backward;
 
-    internal Frame(NodeMemory<T> memory, int n, bool training, long pass, int firstSample = 0, bool backward = false)
+    internal Frame(NodeMemory<T> memory, int n, bool training, long pass, int firstSample = 0, bool backward = false,
+        IStatisticsExchange? statistics = null)
     {
         (_memory, N, Training, Pass, FirstSample, _backward) = (memory, n, training, pass, firstSample, backward);
+        Statistics = training ? statistics : null;
     }
 
     /// <summary>The number of samples in this batch.</summary>
@@ -86,6 +88,10 @@ public readonly struct Frame<T>
     /// <summary>The index of the first sample in the whole batch, which several executables may share. The random
     /// numbers of a sample are keyed by its index in the whole batch.</summary>
     public int FirstSample { get; }
+
+    /// <summary>What adds up statistics over the executables that share the batch; null if those of this batch are
+    /// used, and in inference.</summary>
+    internal IStatisticsExchange? Statistics { get; }
 
     /// <summary>The seed of the executable's random numbers.</summary>
     public ulong Seed => _memory.Seed;

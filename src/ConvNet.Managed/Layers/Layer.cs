@@ -89,6 +89,10 @@ public abstract record Layer
     /// <summary>Whether the channels of every pixel of the output are probabilities with the sum 1.</summary>
     internal virtual bool GivesProbabilities => false;
 
+    /// <summary>Whether the layer uses statistics of the batch, which it adds up over the executables that share it by
+    /// <see cref="Frame{T}.Statistics"/>.</summary>
+    internal virtual bool SharesStatistics => false;
+
     /// <summary>Whether inference computes anything; if not, the output is the input.</summary>
     internal virtual bool RunsInInference => true;
 

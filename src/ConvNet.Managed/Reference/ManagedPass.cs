@@ -89,14 +89,17 @@ internal sealed class ManagedPass<T>
     /// <param name="pass">The index of the training pass.</param>
     /// <param name="firstSample">The index of the first sample in the whole batch.</param>
     /// <param name="trace">Receives the output of each node; null if nothing is traced.</param>
-    public void Forward(int n, bool training, long pass, int firstSample, NodeTracing? trace)
+    /// <param name="statistics">Adds up statistics of the batch; null if it is not shared.</param>
+    public void Forward(int n, bool training, long pass, int firstSample, NodeTracing? trace,
+        IStatisticsExchange? statistics = null)
     {
         foreach (Node node in _graph.Nodes)
         {
             if (node.Layer is null)
                 continue;
             bool trains = training && !_frozen[node.Index];
-            _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, pass, firstSample));
+            _runner.Forward(node, new Frame<T>(_nodes[node.Index]!, n, trains, pass, firstSample,
+                statistics: statistics));
             trace?.ShowOutput(node, n, Value(node, n), isReplaceable: true, training);
         }
     }
@@ -108,10 +111,12 @@ internal sealed class ManagedPass<T>
     /// <param name="isFinal">Called for each parameter of a node when its gradient is final; null if no notification is
     /// needed.</param>
     /// <param name="trace">Receives the gradient of each node; null if nothing is traced.</param>
-    public void Backward(int n, long pass, int firstSample, Action<Parameter>? isFinal, NodeTracing? trace)
+    /// <param name="statistics">Adds up statistics of the batch; null if it is not shared.</param>
+    public void Backward(int n, long pass, int firstSample, Action<Parameter>? isFinal, NodeTracing? trace,
+        IStatisticsExchange? statistics)
     {
         Frame<T> FrameOf(NodeMemory<T> memory)
-            => new(memory, n, !_frozen[memory.NodeIndex], pass, firstSample, backward: true);
+            => new(memory, n, !_frozen[memory.NodeIndex], pass, firstSample, backward: true, statistics);
         for (int i = _graph.Nodes.Count - 1; i >= 0; i--)
         {
             Node node = _graph.Nodes[i];

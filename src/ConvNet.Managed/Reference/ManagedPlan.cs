@@ -99,6 +99,9 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
     internal bool PoisonArena { get; set; }
 
     /// <inheritdoc/>
+    internal override bool SharesStatistics => true;
+
+    /// <inheritdoc/>
     protected override void ForwardCore(BatchValues input, int n)
     {
         if (PoisonArena)
@@ -106,7 +109,7 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
         WriteInputs(_training!, input, n);
         for (int i = 0; i < OwnInputs?.Count; i++)
             OwnInputs[i].CopyTo(_training!.Value(Graph.Inputs[i], n));
-        _training!.Forward(n, training: true, PassNumber, FirstSample, _tracing.Active);
+        _training!.Forward(n, training: true, PassNumber, FirstSample, _tracing.Active, Statistics);
     }
 
     /// <inheritdoc/>
@@ -133,7 +136,8 @@ public sealed class ManagedPlan<T> : Executable, IProfiles, ITraces
                 TensorPrimitives.ConvertChecked(outputGradient[i], gradient);
         }
         _before = accumulate ? Copy(_buckets) : null;
-        _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null, _tracing.Active);
+        _training!.Backward(N, PassNumber, FirstSample, ReportsGradients ? GradientIsFinal : null, _tracing.Active,
+            Statistics);
         for (int i = 0; accumulate && !ReportsGradients && i < _buckets.Length; i++)
             AddBefore(i);
     }

@@ -38,9 +38,7 @@ internal sealed class DataBinding
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static DataBinding ForEvaluation(IExecutable executable, DataLoader data)
     {
-        if (data.Options.Share != BatchShare.Whole)
-            throw new ArgumentException("An evaluation takes whole batches, but the loader reads the share of "
-                + $"{data.Options.Share}. Use a loader without {nameof(DataLoaderOptions.Share)}.", nameof(data));
+        CheckShare(executable, data, "evaluates");
         IReadOnlyList<BoundOutput> outputs = Bind(executable, data);
         CheckTargets(executable.Graph, outputs);
         return new(executable.Graph, outputs, data.LargestBatch, outputs.Select(bound => bound.Output).ToHashSet());
@@ -51,11 +49,7 @@ internal sealed class DataBinding
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public static DataBinding ForTraining(IExecutable executable, DataLoader data)
     {
-        BatchShare own = (executable as ISharesBatches)?.Share ?? BatchShare.Whole;
-        if (data.Options.Share != own && data.Options.Share != BatchShare.Whole)
-            throw new ArgumentException($"The loader reads the share of {data.Options.Share}, but the network trains "
-                + $"that of {own}. Use the {nameof(DataLoaderOptions.Share)} of the network for the loader.",
-                nameof(data));
+        CheckShare(executable, data, "trains");
         IReadOnlyList<BoundOutput> outputs = Bind(executable, data);
         foreach ((Node output, Loss loss, _) in executable.Spec!.Losses.For(executable.Graph))
         {
@@ -106,6 +100,16 @@ internal sealed class DataBinding
 
     private Memory<float> MemoryOf(int output, int n) => _values[output].Length == 0 ? default
         : _values[output].AsMemory(0, n * _outputs[output].Shape.Length);
+
+    // A loader of whole batches reads more than is needed.
+    private static void CheckShare(IExecutable executable, DataLoader data, string does)
+    {
+        BatchShare own = (executable as ISharesBatches)?.Share ?? BatchShare.Whole;
+        if (data.Options.Share != own && data.Options.Share != BatchShare.Whole)
+            throw new ArgumentException($"The loader reads the share of {data.Options.Share}, but the network {does} "
+                + $"that of {own}. Use the {nameof(DataLoaderOptions.Share)} of the network for the loader.",
+                nameof(data));
+    }
 
     private static List<BoundOutput> Bind(IExecutable executable, DataLoader data)
     {

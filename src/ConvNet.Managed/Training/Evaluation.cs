@@ -55,6 +55,8 @@ public sealed class Evaluation
     }
 
     /// <summary>Runs a network over a data set in inference mode.</summary>
+    /// <remarks>Several ranks test their shares of each batch, and all return the results of the whole data set. A
+    /// loader with their <see cref="DataLoaderOptions.Share"/> reads no other samples.</remarks>
     /// <param name="executable">The network.</param>
     /// <param name="data">The loader of all samples; its first epoch is used.</param>
     /// <param name="cancellation">Cancels the run between two batches.</param>
@@ -90,24 +92,28 @@ public sealed class Evaluation
     {
         var run = new EvaluationViews(executable, views, cancellation);
         OutputEvaluation[] outputs = [.. run.Outputs.Select(Empty)];
-        int count = 0, notFinite = 0;
-        int? first = null;
+        var notFinite = new NotFiniteSamples();
+        int count = 0;
         var bad = new bool[executable.BatchSize];
         foreach (Batch batch in run.Infer())
         {
+            (int first, int own) = run.Own(batch.Count);
             Array.Clear(bad);
-            for (int i = 0; i < outputs.Length; i++)
-                outputs[i].Add(run.Mean(i, batch.Count), run.Outputs[i], batch, bad);
+            for (int i = 0; i < outputs.Length && own > 0; i++)
+                outputs[i].Add(run.Mean(i, own), run.Outputs[i], batch, first, bad);
             count += batch.Count;
-            for (int i = 0; i < batch.Count; i++)
+            for (int i = 0; i < own; i++)
             {
-                if (!bad[i])
-                    continue;
-                first = Math.Min(first ?? int.MaxValue, batch.Samples[i]);
-                notFinite++;
+                if (bad[i])
+                    notFinite.Add(batch.Samples[first + i]);
             }
         }
-        return new Evaluation(count, outputs, notFinite, first);
+        if (run.Sharing is { } sharing)
+        {
+            notFinite.AddUp(sharing);
+            Array.ForEach(outputs, output => output.AddUp(sharing));
+        }
+        return new Evaluation(count, outputs, notFinite.Count, notFinite.First);
     }
 
     private ClassEvaluation Only => Outputs is [ClassEvaluation only] ? only : throw new InvalidOperationException(

@@ -10,7 +10,6 @@ internal sealed class EvaluationViews
     private readonly IReadOnlyList<DataLoader> _views;
     private readonly DataBinding[] _bindings;
     private readonly CancellationToken _cancellation;
-    private readonly ISharesBatches? _sharing;
 
     /// <summary>Checks the views.</summary>
     /// <param name="executable">The network.</param>
@@ -24,7 +23,7 @@ internal sealed class EvaluationViews
         if (views.Count == 0)
             throw new ArgumentException("There is no view to evaluate. Pass a loader of the samples.", nameof(views));
         (_executable, _views, _cancellation) = (executable, [.. views], cancellation);
-        _sharing = executable as ISharesBatches;
+        Sharing = executable as ISharesBatches;
         _bindings = [.. views.Select(view => DataBinding.ForEvaluation(executable, view))];
         foreach (DataLoader view in views)
             CheckLoader(view);
@@ -35,12 +34,19 @@ internal sealed class EvaluationViews
     /// <summary>The outputs with targets.</summary>
     public IReadOnlyList<BoundOutput> Outputs => _bindings[0].Outputs;
 
-    /// <summary>Computes the outputs of one batch after the other. Each batch is that of the first view; it is valid
-    /// until the next.</summary>
+    /// <summary>What several ranks share the batches through; null for one process.</summary>
+    public ISharesBatches? Sharing { get; }
+
+    /// <summary>Returns the samples of a batch that this process evaluates: all, or its share of them.</summary>
+    /// <param name="n">The number of samples of the batch.</param>
+    public (int First, int Count) Own(int n) => Sharing?.Share.Of(n) ?? (0, n);
+
+    /// <summary>Computes the outputs of the own samples of one batch after the other. Each batch is that of the first
+    /// view; it is valid until the next.</summary>
     public IEnumerable<Batch> Infer()
     {
         // Several ranks cancel before the same batch.
-        CancellationToken own = _sharing is null ? _cancellation : default;
+        CancellationToken own = Sharing is null ? _cancellation : default;
         IEnumerator<Batch>[] others =
             [.. _views.Skip(1).Select(view => view.From(LoaderPosition.Start, own).GetEnumerator())];
         try
@@ -66,7 +72,7 @@ internal sealed class EvaluationViews
 
     /// <summary>The mean over the views of an output, for the current batch.</summary>
     /// <param name="index">The index in <see cref="Outputs"/>.</param>
-    /// <param name="n">The number of samples of the batch.</param>
+    /// <param name="n">The number of own samples of the batch.</param>
     public ReadOnlySpan<float> Mean(int index, int n)
     {
         Span<float> sum = _bindings[0].Values(Outputs[index].OutputIndex, n);
@@ -77,16 +83,17 @@ internal sealed class EvaluationViews
 
     private void Infer(Batch batch, DataBinding binding)
     {
-        if (_sharing is null)
-            _executable.Infer(batch.Inputs, binding.Buffers(batch.Count));
-        else
-            _sharing.InferTogether(batch.Inputs, binding.Buffers(batch.Count));
+        (int first, int count) = Own(batch.Count);
+        IReadOnlyList<Node> inputs = _executable.Graph.Inputs;
+        if (count > 0)
+            _executable.Infer(batch.Inputs.InOrderOf(inputs, "input").Slice(first, count, inputs),
+                binding.Buffers(count));
     }
 
     private void AgreeToGoOn()
     {
         double[] cancelled = [_cancellation.IsCancellationRequested ? 1 : 0];
-        _sharing?.Sum(cancelled);
+        Sharing?.Sum(cancelled);
         if (cancelled[0] > 0)
             throw new OperationCanceledException("A rank was cancelled.", _cancellation);
     }
@@ -99,10 +106,11 @@ internal sealed class EvaluationViews
             throw new ArgumentException("The views have the samples in different orders. Use loaders that do not "
                 + $"shuffle, or with the same {nameof(DataLoaderOptions.Seed)}.");
         Infer(batch, binding);
+        int own = Own(batch.Count).Count;
         foreach (BoundOutput output in Outputs)
         {
-            Span<float> sum = _bindings[0].Values(output.OutputIndex, batch.Count);
-            TensorPrimitives.Add(sum, binding.Values(output.OutputIndex, batch.Count), sum);
+            Span<float> sum = _bindings[0].Values(output.OutputIndex, own);
+            TensorPrimitives.Add(sum, binding.Values(output.OutputIndex, own), sum);
         }
     }
 

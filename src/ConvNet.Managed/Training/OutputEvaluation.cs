@@ -3,37 +3,52 @@ namespace ConvNet.Training;
 /// <summary>The results of one output of a network.</summary>
 public abstract class OutputEvaluation
 {
+    private readonly NotFiniteSamples _notFinite = new();
+
     private protected OutputEvaluation(string output) => Output = output;
 
     /// <summary>The name of the output.</summary>
     public string Output { get; }
 
     /// <summary>The number of samples with a NaN or infinite value.</summary>
-    public int NotFinite { get; private set; }
+    public int NotFinite => _notFinite.Count;
 
     /// <summary>The index of the first such sample in the data, from 0; null if there is none.</summary>
-    public int? FirstNotFinite { get; private set; }
+    public int? FirstNotFinite => _notFinite.First;
 
-    /// <summary>Adds the results of a batch.</summary>
-    /// <param name="values">The values of the output.</param>
+    /// <summary>Adds the results of samples of a batch.</summary>
+    /// <param name="values">Their values of the output.</param>
     /// <param name="bound">The output and its target.</param>
     /// <param name="batch">The batch.</param>
-    /// <param name="notFinite">Receives true for each sample with a NaN or infinite value.</param>
-    internal void Add(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch, Span<bool> notFinite)
+    /// <param name="first">The index of the first of them in the batch.</param>
+    /// <param name="notFinite">Receives true for each of them with a NaN or infinite value.</param>
+    internal void Add(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch, int first, Span<bool> notFinite)
     {
-        int length = values.Length / batch.Count;
-        for (int i = 0; i < batch.Count; i++)
+        int length = bound.Output.Shape.Length, count = values.Length / length;
+        for (int i = 0; i < count; i++)
         {
             if (IsFinite(values.Slice(i * length, length)))
                 continue;
             notFinite[i] = true;
-            NotFinite++;
-            FirstNotFinite = Math.Min(FirstNotFinite ?? int.MaxValue, batch.Samples[i]);
+            _notFinite.Add(batch.Samples[first + i]);
         }
-        AddPredictions(values, bound, batch);
+        AddPredictions(values, bound, batch, first, count);
     }
 
-    private protected abstract void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch);
+    /// <summary>Adds the results of the other ranks.</summary>
+    internal void AddUp(ISharesBatches sharing)
+    {
+        _notFinite.AddUp(sharing);
+        double[] totals = Totals;
+        sharing.Sum(totals);
+        Totals = totals;
+    }
+
+    // All numbers that samples are added to. Counts are exact in double precision.
+    private protected abstract double[] Totals { get; set; }
+
+    private protected abstract void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch,
+        int first, int count);
 
     private static bool IsFinite(ReadOnlySpan<float> values)
     {
@@ -105,9 +120,29 @@ public sealed class ClassEvaluation : OutputEvaluation
     private double Mean(Func<ClassMetrics, double> metric)
         => PerClass.Where(each => each.Count > 0).Select(metric).DefaultIfEmpty(0).Average();
 
-    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch)
+    private protected override double[] Totals
+    {
+        get => [Count, Correct, .. _truths, .. _ranks, .. _crossEntropies, .. _counts.Cast<long>()];
+        set
+        {
+            (Count, Correct) = ((long)value[0], (long)value[1]);
+            int classes = Classes;
+            for (int i = 0; i < classes; i++)
+            {
+                (_truths[i], _ranks[i]) = ((long)value[2 + i], (long)value[2 + classes + i]);
+                _crossEntropies[i] = value[2 + 2 * classes + i];
+                for (int guess = 0; guess < classes; guess++)
+                    _counts[i, guess] = (long)value[2 + (3 + i) * classes + guess];
+            }
+        }
+    }
+
+    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch,
+        int first, int count)
     {
         ReadOnlySpan<int> labels = batch.Memory.FirstClasses(bound.TargetIndex, batch.Count).Span;
+        int length = labels.Length / batch.Count;
+        labels = labels.Slice(first * length, count * length);
         var predictions = new Predictions(bound, values);
         for (int i = 0; i < labels.Length; i++)
         {
@@ -144,9 +179,18 @@ public sealed class ValueEvaluation : OutputEvaluation
     /// <summary>The mean of |y − t| over all values.</summary>
     public double MeanAbsoluteError => _distances / Count;
 
-    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch)
+    private protected override double[] Totals
     {
-        ReadOnlySpan<float> targets = batch.Memory.FirstValues(bound.TargetIndex, batch.Count).Span;
+        get => [Count, _squares, _distances];
+        set => (Count, _squares, _distances) = ((long)value[0], value[1], value[2]);
+    }
+
+    private protected override void AddPredictions(ReadOnlySpan<float> values, BoundOutput bound, Data.Batch batch,
+        int first, int count)
+    {
+        int length = bound.Output.Shape.Length;
+        ReadOnlySpan<float> targets = batch.Memory.FirstValues(bound.TargetIndex, batch.Count).Span
+            .Slice(first * length, count * length);
         Count += targets.Length;
         for (int i = 0; i < targets.Length; i++)
         {

@@ -19,15 +19,10 @@ internal sealed class LocalRanksBackend : IBackend
 
     public IExecutable Compile(Graph graph, TrainingSpec spec)
     {
-        // Its statistics are those of each rank's share, which no other computation has.
-        if (graph.LayerNodes.FirstOrDefault(node => node.Layer!.StatisticsMomentum is not null) is { } normalized)
-            throw new NotSupportedException($"{normalized.Place} uses statistics of the batch, and each rank those of "
-                + "its share, so that several ranks do not compute what the reference computes. Check it without "
-                + "ranks.");
         IReadOnlyList<LocalCommunicator> communicators = LocalCommunicator.Create(_backends.Length);
         return new LocalRanksExecutable(communicators, [.. _backends.Select((backend, rank)
             => (DataParallel)new DataParallelBackend(backend, communicators[rank],
-                new DataParallelOptions { Deterministic = true }).Compile(graph, spec))]);
+                new DataParallelOptions { Deterministic = true, SyncBatchNorm = true }).Compile(graph, spec))]);
     }
 
     public IExecutable CompileInference(Graph graph, int batchSize) => First.CompileInference(graph, batchSize);

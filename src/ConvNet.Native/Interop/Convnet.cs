@@ -10,7 +10,7 @@ namespace ConvNet.Native.Interop;
 /// library.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 2;
+    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 3;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_SIZE = Limits.NativeSize;
     public const int CN_MOST_WINDOW = Limits.Window;
@@ -175,6 +175,25 @@ internal static unsafe partial class Convnet
     public static partial int cn_batch_norm_backward(in cn_context context, in cn_batch_norm norm,
         cn_epilogue* epilogue, int n, void* x, void* dy, float* scale, float* shift, float* mean, float* inverse_std,
         void* dx, float* dscale, float* dshift, void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_moments(in cn_context context, in cn_batch_norm norm, int n,
+        float* statistics, double* moments, void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_forward_shared(in cn_context context, in cn_batch_norm norm,
+        cn_epilogue* epilogue, int n, void* x, double count, double* moments, float* scale, float* shift, void* y,
+        float* mean, float* inverse_std, float* running_mean, float* running_variance);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_backward_sums(in cn_context context, in cn_batch_norm norm,
+        cn_epilogue* epilogue, int n, void* x, void* dy, float* scale, float* shift, float* mean, float* inverse_std,
+        double* sums, float* dscale, float* dshift, void* workspace, long workspace_bytes);
+
+    [LibraryImport(Library)]
+    public static partial int cn_batch_norm_backward_shared(in cn_context context, in cn_batch_norm norm,
+        cn_epilogue* epilogue, int n, void* x, void* dy, float* scale, float* shift, float* mean, float* inverse_std,
+        double count, double* sums, void* dx, void* workspace, long workspace_bytes);
 
     [LibraryImport(Library)]
     public static partial long cn_sample_norm_statistics_bytes(in cn_sample_norm norm, int n);

@@ -131,6 +131,9 @@ internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Epilogue epilo
     : Step([x, statistics, scale, shift, .. epilogue.Slots, y, mean, inverse, runningMean, runningVariance, batches,
         workspace])
 {
+    // Sums of values and of squares, for a batch that executables share.
+    private double[]? _moments;
+
     /// <inheritdoc/>
     public override void Bind() => epilogue.Bind();
 
@@ -138,9 +141,44 @@ internal sealed unsafe class BatchNormForward(cn_batch_norm norm, Epilogue epilo
     public override void Run(in Run run)
     {
         cn_batch_norm current = batches is null ? norm : norm with { momentum = 1 / ++*batches.Pointer };
+        if (run.Statistics is { } exchange)
+        {
+            RunShared(run, current, exchange);
+            return;
+        }
         cn_batch_norm_forward(run.Context, current, epilogue.Pointer, run.N, x.Pointer, statistics.Pointer,
             scale.Address(), shift.Address(), y.Pointer, mean.Pointer, inverse.Pointer, runningMean.Pointer,
             runningVariance.Pointer, workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+    }
+
+    private void RunShared(in Run run, cn_batch_norm current, IStatisticsExchange exchange)
+    {
+        int channels = (int)mean.Floats;
+        double area = (double)norm.x.h * norm.x.w, count = exchange.Samples * area;
+        _moments ??= new double[2 * channels];
+        fixed (double* moments = _moments)
+        {
+            cn_batch_norm_moments(run.Context, current, run.N, statistics.Pointer, moments, workspace.Address(),
+                workspace.Bytes()).ThrowIfFailed();
+            Share(exchange, _moments.AsSpan(0, channels), _moments.AsSpan(channels), run.N * area, count);
+            cn_batch_norm_forward_shared(run.Context, current, epilogue.Pointer, run.N, x.Pointer, count, moments,
+                scale.Address(), shift.Address(), y.Pointer, mean.Pointer, inverse.Pointer, runningMean.Pointer,
+                runningVariance.Pointer).ThrowIfFailed();
+        }
+    }
+
+    // The squares are measured from the mean of this executable's values, and added up from that of all.
+    private static void Share(IStatisticsExchange exchange, Span<double> sums, Span<double> squares, double own,
+        double count)
+    {
+        double[] ownSums = [.. sums];
+        exchange.Sum(sums);
+        for (int c = 0; c < sums.Length; c++)
+        {
+            double distance = ownSums[c] / own - sums[c] / count;
+            squares[c] += own * distance * distance;
+        }
+        exchange.Sum(squares);
     }
 }
 
@@ -178,12 +216,36 @@ internal sealed unsafe class BatchNormBackward(cn_batch_norm norm, Epilogue epil
     Slot? shift, Slot mean, Slot inverse, Slot dx, Slot dscale, Slot dshift, Slot? workspace)
     : Step([x, dy, scale, shift, mean, inverse, dx, dscale, dshift, workspace])
 {
+    // Sums of dy·(x − μ) and of dy, for a batch that executables share.
+    private double[]? _sums;
+
     /// <inheritdoc/>
     public override ProfiledPass? Pass => ProfiledPass.Backward;
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
-            scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(),
-            dshift.Address(), workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+    {
+        if (run.Statistics is { } exchange)
+            RunShared(run, exchange);
+        else
+            cn_batch_norm_backward(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer, scale.Address(),
+                shift.Address(), mean.Pointer, inverse.Pointer, dx.Pointer, dscale.Address(), dshift.Address(),
+                workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+    }
+
+    private void RunShared(in Run run, IStatisticsExchange exchange)
+    {
+        _sums ??= new double[2 * mean.Floats];
+        fixed (double* sums = _sums)
+        {
+            cn_batch_norm_backward_sums(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
+                scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer, sums, dscale.Address(),
+                dshift.Address(), workspace.Address(), workspace.Bytes()).ThrowIfFailed();
+            exchange.Sum(_sums);
+            cn_batch_norm_backward_shared(run.Context, norm, epilogue.Pointer, run.N, x.Pointer, dy.Pointer,
+                scale.Address(), shift.Address(), mean.Pointer, inverse.Pointer,
+                (double)exchange.Samples * norm.x.h * norm.x.w, sums, dx.Pointer, workspace.Address(),
+                workspace.Bytes()).ThrowIfFailed();
+        }
+    }
 }

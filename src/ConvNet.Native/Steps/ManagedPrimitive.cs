@@ -106,7 +106,8 @@ internal sealed class ManagedForward(FrameSlots slots, Layer layer, bool trainin
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample).RunForward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, statistics: run.Statistics)
+            .RunForward(layer);
 }
 
 /// <summary>Runs the backward pass of a layer in C#.</summary>
@@ -122,6 +123,6 @@ internal sealed class ManagedBackward(FrameSlots slots, Layer layer, bool traini
 
     /// <inheritdoc/>
     public override void Run(in Run run)
-        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, backward: true)
-            .RunBackward(layer);
+        => new Frame<float>(_memory!, run.N, training, run.PassNumber, run.FirstSample, backward: true,
+            run.Statistics).RunBackward(layer);
 }

@@ -11,8 +11,10 @@ namespace ConvNet.Native.Steps;
 /// <param name="FirstSample">The index of the first sample in the whole batch, which also keys the random
 /// masks.</param>
 /// <param name="Inside">The optimiser step that runs as part of the weight gradients. Null if there is none.</param>
+/// <param name="Statistics">Adds up statistics of a batch that executables share. Null if those of this batch are
+/// used.</param>
 internal readonly record struct Run(cn_context Context, int N, long PassNumber, int FirstSample = 0,
-    StepInside? Inside = null);
+    StepInside? Inside = null, IStatisticsExchange? Statistics = null);
 
 /// <summary>An optimiser step that runs as part of a backward pass.</summary>
 /// <param name="Number">The step number, starting at 1.</param>

@@ -26,6 +26,15 @@ internal sealed class TinyData : IDisposable
             """);
     }
 
+    /// <summary>Writes the file of a network with batch normalisation, and returns its path.</summary>
+    public string NormalizedModel()
+    {
+        string file = File("normalized.json");
+        System.IO.File.WriteAllText(file, System.IO.File.ReadAllText(Model).Replace("{ \"layer\": \"relu\" }",
+            "{ \"layer\": \"bn\" }, { \"layer\": \"relu\" }", StringComparison.Ordinal));
+        return file;
+    }
+
     /// <summary>The folder.</summary>
     public string Folder { get; }
 

@@ -39,7 +39,9 @@ public sealed class MpirunTests
     [Test]
     public void RanksTrainAsOneProcessAndGiveTheSameBitsOnEveryRun()
     {
-        CommandResult first = Run(3, "--epochs", "2", "--deterministic", "--json", "--save", _data.File("first"));
+        string model = _data.NormalizedModel();
+        CommandResult first = Run(model, 3, "--epochs", "2", "--deterministic", "--sync-batchnorm", "--json", "--save",
+            _data.File("first"));
         Assert.That(first.ExitCode, Is.Zero, first.Output);
         // The document on standard output comes first.
         string output = first.Output.ReplaceLineEndings("\n");
@@ -52,10 +54,11 @@ public sealed class MpirunTests
             Assert.That(CommandLine.NamesOf(sums), Is.EqualTo("seconds, hiddenShare, bucketBytes"));
             Assert.That(first.Output.Split("epoch 2/2"), Has.Length.EqualTo(2), "one rank prints");
         });
-        CommandResult second = Run(3, "--epochs", "2", "--deterministic", "--save", _data.File("second"));
+        CommandResult second = Run(model, 3, "--epochs", "2", "--deterministic", "--sync-batchnorm", "--save",
+            _data.File("second"));
         Assert.That(second.ExitCode, Is.Zero, second.Output);
         Assert.That(Weights("second"), Is.EqualTo(Weights("first")));
-        CommandLine.Run([.. Options, "--epochs", "2", "--save", _data.File("alone")]).Succeeds();
+        CommandLine.Run([.. OptionsFor(model), "--epochs", "2", "--save", _data.File("alone")]).Succeeds();
         Assert.That(Weights("first"), Is.EqualTo(Weights("alone")).Within(Rounding));
     }
 
@@ -67,6 +70,11 @@ public sealed class MpirunTests
             resumed = Run(3, "--epochs", "2", "--resume", folder, "--save", _data.File("resumed"));
         Assert.That((first.ExitCode, resumed.ExitCode), Is.EqualTo((0, 0)), first.Output + resumed.Output);
         Assert.That(resumed.Output, Does.Contain("resuming at epoch 2 of 2"));
+        // Only rank 0 opens the folder.
+        CommandResult again = Run(2, "--epochs", "1", "--checkpoint", folder);
+        Assert.That(again.ExitCode, Is.Not.Zero);
+        Assert.That(again.Output, Does.Contain($"convnet: {folder} contains checkpoints")
+            .And.Contain("add --resume").And.Not.Contain("no error").And.Not.Contain("Rank"));
         CommandLine.Run([.. Options, "--epochs", "1", "--checkpoint", _data.File("one")]).Succeeds();
         CommandLine.Run([.. Options, "--epochs", "2", "--resume", _data.File("one"), "--save", _data.File("whole")])
             .Succeeds();
@@ -131,24 +139,28 @@ public sealed class MpirunTests
         Assert.That(predicted, Is.GreaterThan(check.GetProperty("aloneSeconds").GetDouble()));
     }
 
-    private string[] Options => ["train", "--data", _data.Folder, "--model", _data.Model, "--batch", "20",
+    private string[] Options => OptionsFor(_data.Model);
+
+    private string[] OptionsFor(string model) => ["train", "--data", _data.Folder, "--model", model, "--batch", "20",
         "--threads", "1", "--precision", "accurate"];
 
     private float[] Weights(string file)
         => [.. SafeTensors.Read(_data.File(file)).Tensors.SelectMany(tensor => tensor.Values)];
 
-    private CommandResult Run(int ranks, params string[] options)
-        => Repository.Run(_data.Folder, Mpirun, Arguments(ranks, options));
+    private CommandResult Run(int ranks, params string[] options) => Run(_data.Model, ranks, options);
+
+    private CommandResult Run(string model, int ranks, params string[] options)
+        => Repository.Run(_data.Folder, Mpirun, Arguments(model, ranks, options));
 
     private Process Start(int ranks, params string[] options)
-        => Process.Start(new ProcessStartInfo(Mpirun, Arguments(ranks, options))
+        => Process.Start(new ProcessStartInfo(Mpirun, Arguments(_data.Model, ranks, options))
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
 
-    private string[] Arguments(int ranks, string[] options) => ["--allow-run-as-root", "--oversubscribe", "-n",
-        $"{ranks}", "dotnet", s_tool, .. Options, .. options];
+    private string[] Arguments(string model, int ranks, string[] options) => ["--allow-run-as-root",
+        "--oversubscribe", "-n", $"{ranks}", "dotnet", s_tool, .. OptionsFor(model), .. options];
 
     private static int[] ChildrenOf(int id) => [.. Directory.EnumerateDirectories($"/proc/{id}/task")
         .SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' ',

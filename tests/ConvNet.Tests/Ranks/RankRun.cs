@@ -32,10 +32,14 @@ internal static class RankRun
 
     /// <summary>Trains a network on some ranks and returns what the training leaves on each.</summary>
     public static Trained[] Train(int ranks, Func<IBackend> backend, Graph graph, TrainingSpec spec,
-        Action<IExecutable> train, bool deterministic = false) => Of(ranks, communicator =>
+        Action<IExecutable> train, bool deterministic = false)
+        => Train(ranks, backend, graph, spec, train, new DataParallelOptions { Deterministic = deterministic });
+
+    /// <summary>Trains a network on some ranks and returns what the training leaves on each.</summary>
+    public static Trained[] Train(int ranks, Func<IBackend> backend, Graph graph, TrainingSpec spec,
+        Action<IExecutable> train, DataParallelOptions options) => Of(ranks, communicator =>
         {
-            using var shared = new DataParallelBackend(backend(), communicator,
-                new DataParallelOptions { Deterministic = deterministic });
+            using var shared = new DataParallelBackend(backend(), communicator, options);
             using IExecutable net = shared.Compile(graph, spec);
             train(net);
             return Trained.Of(net);

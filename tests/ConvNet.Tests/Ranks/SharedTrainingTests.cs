@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using ConvNet.Cli.Ranks;
 using ConvNet.Data;
 using ConvNet.Mpi;
+using ConvNet.Tests.Cli;
 using ConvNet.Tests.Data;
 using ConvNet.Training;
 using NUnit.Framework;
@@ -18,11 +19,12 @@ public sealed class SharedTrainingTests
     {
         var options = new TrainerOptions { Epochs = 2, LearningRate = 0.05f, ClipNorm = clips ? 1 : null };
         TrainingResult expected = Train(null, options, new Counted(), default);
-        var counted = new Counted();
-        TrainingResult[] ranks = RankRun.Of(3, communicator => Train(communicator, options, counted, default));
+        Counted counted = new(), tested = new(TinyData.TestCount, 2);
+        TrainingResult[] ranks = RankRun.Of(3, communicator
+            => Train(communicator, options, counted, default, tested));
         // Each rank reads the images that it needs once in an epoch, and no other rank reads them.
-        Assert.That(counted.Reads.Values, Is.All.EqualTo(2));
-        Assert.That(counted.Reads, Has.Count.EqualTo(TinyData.TrainCount));
+        Assert.That(counted.Reads.Values.Concat(tested.Reads.Values), Is.All.EqualTo(2));
+        Assert.That((counted.Reads.Count, tested.Reads.Count), Is.EqualTo((TinyData.TrainCount, TinyData.TestCount)));
         foreach (TrainingResult rank in ranks)
         {
             Assert.That(rank.Test!.Accuracy, Is.EqualTo(expected.Test!.Accuracy));
@@ -76,7 +78,8 @@ public sealed class SharedTrainingTests
         var loader = new DataLoader(TinyData.Normalized(8, 1), 4, new() { Share = new BatchShare(1, 2) });
         Assert.That(() => new Trainer(net, new TrainerOptions()).Train(loader), Throws.ArgumentException
             .With.Message.Contains("rank 1 of 2").And.Message.Contains("that of whole"));
-        Assert.That(() => Evaluation.Of(net, loader), Throws.ArgumentException.With.Message.Contains("whole batches"));
+        Assert.That(() => Evaluation.Of(net, loader), Throws.ArgumentException
+            .With.Message.Contains("the network evaluates that of whole"));
     }
 
     [Test]
@@ -94,11 +97,25 @@ public sealed class SharedTrainingTests
                 Is.EqualTo("Not all ranks can train. Rank 0: no error. Rank 1: x is missing."));
             Assert.That(RankFacts.Problem([Of("1", "x is wrong."), Of("1", "x is wrong.")]),
                 Is.EqualTo("x is wrong."));
+            // The others do not have what one rank does for all.
+            RankFacts saves = Of("1", "y has checkpoints.") with { IsForAll = true };
+            Assert.That(RankFacts.Problem([RankFacts.Parse(saves.ToText()), Of("1"), Of("1")]),
+                Is.EqualTo("y has checkpoints."));
+            Assert.That(RankFacts.Problem([saves, Of("1", "x is missing.")]),
+                Is.EqualTo("Not all ranks can train. Rank 0: y has checkpoints. Rank 1: x is missing."));
         });
     }
 
+    [Test]
+    public void SynchronizingNothingIsRefused()
+    {
+        using var data = new TinyData();
+        CommandLine.Run("train", "--data", data.Folder, "--model", data.Model, "--sync-batchnorm")
+            .IsRefusedWith("--sync-batchnorm", "no batch normalisation", "Omit");
+    }
+
     private static TrainingResult Train(ICommunicator? communicator, TrainerOptions options, IDataset data,
-        CancellationToken cancellation)
+        CancellationToken cancellation, IDataset? tested = null)
     {
         IBackend native = new NativeBackend(1);
         using IBackend backend = communicator is null ? native : new DataParallelBackend(native, communicator);
@@ -112,7 +129,8 @@ public sealed class SharedTrainingTests
             Transforms = [new RandomHorizontalFlip()],
             Share = (backend as DataParallelBackend)?.Share ?? BatchShare.Whole,
         });
-        var test = new DataLoader(TinyData.Normalized(TinyData.TestCount, 2), Batch);
+        var test = new DataLoader(tested ?? TinyData.Normalized(TinyData.TestCount, 2), Batch,
+            new DataLoaderOptions { Share = loader.Options.Share });
         return new Trainer(net, options).Train(loader, test, cancellation: cancellation);
     }
 
@@ -120,9 +138,9 @@ public sealed class SharedTrainingTests
         new MaxPool2d(2), new Flatten(), new Linear(TinyData.Classes));
 
     // Counts how often each sample is read.
-    private sealed class Counted : IDataset
+    private sealed class Counted(int count = TinyData.TrainCount, int seed = 1) : IDataset
     {
-        private readonly ArrayDataset _data = TinyData.Normalized(TinyData.TrainCount, 1);
+        private readonly ArrayDataset _data = TinyData.Normalized(count, seed);
 
         public ConcurrentDictionary<int, int> Reads { get; } = new();
 

@@ -38,7 +38,7 @@ public sealed class ExecutableTests
 
     /// <summary>Its forward pass and its disposal say that they have begun, and wait until they may go on.</summary>
     private sealed class Waiting()
-        : Executable(s_graph, 1, new TrainingSpec(1, new MeanSquaredError(), new Sgd()), () => false)
+        : IdleExecutable(s_graph, new TrainingSpec(1, new MeanSquaredError(), new Sgd()))
     {
         public ManualResetEventSlim Inside { get; } = new();
 
@@ -47,75 +47,6 @@ public sealed class ExecutableTests
         public int Disposals { get; private set; }
 
         protected override void ForwardCore(BatchValues input, int n) => Wait();
-
-        protected override double LossCore(int index, Targets targets) => 0;
-
-        protected override void BackwardCore(BatchValues outputGradient, bool accumulate)
-        {
-        }
-
-        protected override void StepCore(float learningRate)
-        {
-        }
-
-        protected override void KeepBuffersCore()
-        {
-        }
-
-        protected override void ExchangeBuffersCore()
-        {
-        }
-
-        protected override void InferCore(BatchValues input, int n, BatchBuffers output)
-        {
-        }
-
-        protected override void ReadOutputCore(int index, Span<float> values) => values.Clear();
-
-        protected override void ReadCore(Parameter parameter, Span<float> values)
-        {
-        }
-
-        protected override void WriteCore(Parameter parameter, ReadOnlySpan<float> values)
-        {
-        }
-
-        protected override void WriteGradientCore(Parameter parameter, ReadOnlySpan<float> values)
-        {
-        }
-
-        protected override void ChangeFrozenCore(FrozenParameters frozen,
-            IReadOnlyList<IReadOnlyList<Parameter>> buckets)
-        {
-        }
-
-        protected override Span<float> BucketCore(int bucket, bool accumulate) => [];
-
-        protected override double GradientSquaresCore(Parameter parameter) => 0;
-
-        protected override void ScaleGradientsCore(float factor)
-        {
-        }
-
-        protected override void ClampGradientsCore(float most)
-        {
-        }
-
-        protected override void ReadStateCore(Parameter parameter, int index, Span<float> values)
-        {
-        }
-
-        protected override void WriteStateCore(Parameter parameter, int index, ReadOnlySpan<float> values, long steps)
-        {
-        }
-
-        protected override void ReadGradientCore(Parameter parameter, Span<float> values)
-        {
-        }
-
-        protected override void ReadInputGradientCore(int index, Span<float> values)
-        {
-        }
 
         protected override void Dispose(bool disposing)
         {
