@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace ConvNet.GradientChecking;
 
 /// <summary>Checks backends of which some compute forward passes only: the outputs of
@@ -13,8 +11,6 @@ namespace ConvNet.GradientChecking;
 /// <param name="inferring">The backends for inference only.</param>
 internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyList<IBackend> inferring)
 {
-    private const int MovedRuns = 4;
-
     private readonly List<LayerReport> _reports = [];
     private readonly List<ExactGap> _gaps = [];
     private IReadOnlyList<PlanStep> _steps = [];
@@ -70,15 +66,7 @@ internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyLi
         float[][] parameters = [.. graph.LayerNodes.SelectMany(node => node.Layer!.Parameters(node.InputShapes))
             .Select(spec => fill.Parameter(stream++, spec))];
         float[][] inputs = [.. graph.Inputs.Select(input => fill.Uniform(stream++, n * input.Shape.Length, 1))];
-        double[][] truth = Outputs<double>(graph, inputs, parameters, options);
-        var unavoidable = new double[truth.Length];
-        for (int run = 0; run <= MovedRuns; run++)
-        {
-            float[][] single = Outputs<float>(graph, inputs,
-                run == 0 ? parameters : Moved(parameters, options.Seed, run), options);
-            for (int i = 0; i < truth.Length; i++)
-                unavoidable[i] = Math.Max(unavoidable[i], EndToEnd.Distance(Doubles(single[i]), truth[i]));
-        }
+        InferenceTruth truth = InferenceTruth.Of(graph, inputs, parameters, n, options.Seed, options.Cancellation);
         foreach (IBackend backend in inferring)
         {
             options.Cancellation.ThrowIfCancellationRequested();
@@ -86,38 +74,10 @@ internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyLi
             float[][] got = ForwardPass.Infer(executable, graph.Parameters, inputs, parameters, n);
             _reports.Add(BackendVariant.Completed(new LayerReport(BackendVariant.NameOf(backend), "network", "graph",
                 CheckModes.EndToEnd, [.. graph.Outputs.Select((output, i) => EndToEnd.Compare(
-                    graph.Outputs.Count == 1 ? "output" : $"output of {output.Name}", Doubles(got[i]), truth[i],
-                    MeasuredBounds.Allowance
-                        * Math.Max(unavoidable[i], BoundedSum.UnitRoundoff * EndToEnd.Norm(truth[i]))))],
+                    graph.Outputs.Count == 1 ? "output" : $"output of {output.Name}", InferenceTruth.Doubles(got[i]),
+                    truth.Outputs[i], truth.Allowed[i]))],
                 ForwardPass.Remark), backend));
         }
-    }
-
-    // Values that are each moved up or down by one ulp.
-    private static float[][] Moved(float[][] parameters, ulong seed, int run)
-    {
-        long index = 0;
-        return Array.ConvertAll(parameters, values => Array.ConvertAll(values,
-            v => (Philox.Word(seed, run, -1, index++) & 1) == 0 ? MathF.BitIncrement(v) : MathF.BitDecrement(v)));
-    }
-
-    private static T[][] Outputs<T>(Graph graph, float[][] inputs, float[][] parameters, GradientCheckOptions options)
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        static T[] Converted(float[] values) => Array.ConvertAll(values, T.CreateChecked);
-        var values = new T[graph.Nodes.Count][];
-        for (int i = 0; i < inputs.Length; i++)
-            values[graph.Inputs[i].Index] = Converted(inputs[i]);
-        foreach (Node node in graph.LayerNodes)
-        {
-            options.Cancellation.ThrowIfCancellationRequested();
-            values[node.Index] = new LayerRun<T>(new LayerValues<T>(node.Layer!, node.InputShapes, options.BatchSize,
-                [.. node.Inputs.Select(input => values[input.Index])],
-                [.. node.Parameters.Select(parameter => Converted(parameters[parameter.Index]))], [], node.Index, 0,
-                options.Seed)
-            { Training = false }, backward: false).Y;
-        }
-        return [.. graph.Outputs.Select(output => values[output.Index])];
     }
 
     private GradientReport Report(string subject, GradientCheckOptions options, GradientCase made)
@@ -139,6 +99,4 @@ internal sealed class ForwardCheck(IReadOnlyList<IBackend> training, IReadOnlyLi
         if (!_gaps.Contains(gap))
             _gaps.Add(gap);
     }
-
-    private static double[] Doubles(float[] values) => Array.ConvertAll(values, value => (double)value);
 }
