@@ -24,6 +24,8 @@ ranks_of() {
 for ((i = 1; i <= kills; i++)); do
   ranks=$((2 + RANDOM % 3)) victim=$((RANDOM % ranks)) signal=KILL
   ((RANDOM % 4)) || signal=STOP
+  # The log of the training before must not be taken for that of this one.
+  : >"$folder/log"
   mpirun --allow-run-as-root --oversubscribe -n $ranks dotnet "$tool" train --epochs 100000 --threads 1 \
     --checkpoint "$folder/run" --every 20steps --resume >"$folder/log" 2>&1 &
   mpirun=$!
@@ -33,6 +35,7 @@ for ((i = 1; i <= kills; i++)); do
   if ((${#ids[@]} != ranks)); then
     echo "$i: the training on $ranks ranks did not start"
     tail -n 5 "$folder/log"
+    kill $mpirun 2>/dev/null || true
     wait $mpirun || true
     continue
   fi
