@@ -3,6 +3,9 @@ using ConvNet.Cli.Ranks;
 using ConvNet.Cli.Verbs;
 using ConvNet.Mpi;
 
+// mpirun gives its ranks a terminal, to which .NET would write control sequences; they would end up in the output.
+if (Launcher.Ranks > 1)
+    Environment.SetEnvironmentVariable("TERM", null);
 // A worker is ended by the program that started it, so it keeps the default signal handling.
 if (args is [WorkerVerb.Word, ..])
     return App.Run(args, Console.Out, Console.Error);

@@ -14,10 +14,10 @@ public sealed record DataParallelOptions
     /// once in its backward pass. PyTorch: SyncBatchNorm.</summary>
     public bool SyncBatchNorm { get; init; }
 
-    /// <summary>The maximum size in bytes of the first bucket of gradients, unless the
-    /// <see cref="TrainingSpec.FirstGradientBucketBytes"/> say otherwise. It is smaller than the others, so that the
-    /// ranks begin to add gradients soon after the backward pass has begun. The default is 1 MiB, as in
-    /// PyTorch.</summary>
+    /// <summary>The maximum size in bytes of the first and the last bucket of gradients, unless the
+    /// <see cref="TrainingSpec.FirstGradientBucketBytes"/> say otherwise. They are smaller than the others, so that the
+    /// ranks begin to add gradients soon after the backward pass has begun, and have few left to add when it ends. The
+    /// default is 1 MiB, as in PyTorch, whose last bucket is not divided.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int FirstBucketBytes
     {

@@ -43,10 +43,9 @@ public sealed class MpirunTests
         CommandResult first = Run(model, 3, "--epochs", "2", "--deterministic", "--sync-batchnorm", "--json", "--save",
             _data.File("first"));
         Assert.That(first.ExitCode, Is.Zero, first.Output);
-        // The document on standard output comes first.
+        // The document on standard output comes first, without control sequences of the terminal.
         string output = first.Output.ReplaceLineEndings("\n");
-        using var document = JsonDocument.Parse(output[output.IndexOf('{', StringComparison.Ordinal)..]
-            .Split("\n}\n")[0] + "\n}");
+        using var document = JsonDocument.Parse(output.Split("\n}\n")[0] + "\n}");
         JsonElement sums = document.RootElement.GetProperty("allReduce");
         Assert.Multiple(() =>
         {
@@ -160,7 +159,7 @@ public sealed class MpirunTests
         })!;
 
     private string[] Arguments(string model, int ranks, string[] options) => ["--allow-run-as-root",
-        "--oversubscribe", "-n", $"{ranks}", "dotnet", s_tool, .. OptionsFor(model), .. options];
+        "--oversubscribe", "-x", "TERM=xterm", "-n", $"{ranks}", "dotnet", s_tool, .. OptionsFor(model), .. options];
 
     private static int[] ChildrenOf(int id) => [.. Directory.EnumerateDirectories($"/proc/{id}/task")
         .SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' ',
