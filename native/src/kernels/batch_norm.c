@@ -457,7 +457,7 @@ BODY(norm_gradient_items) {
     note_gradients(job, c, total_of(job, job->first, c), total_of(job, job->second, c));
 }
 
-BODY(sum_items) {
+BODY(norm_sum_items) {
   const norm_job *job = state;
   (void)thread;
   for (int64_t c = first; c < last; c++) {
@@ -563,7 +563,8 @@ void ISA_NAME(batch_norm_backward_sums)(const cn_context *context, const cn_batc
   job.dshift = dshift;
   job.first = workspace;
   job.second = workspace + job.chunks * job.channels;
-  const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes}, {sum_items, job.channels}};
+  const phase phases[] = {{gradient_sums, job.chunks * job.xv.planes},
+                          {norm_sum_items, job.channels}};
   run_phases(context, cost(&job), phases, 2, &job);
 }
 
