@@ -99,44 +99,47 @@ internal sealed class ShowVerb : Verb
     }
 
     private static object DocumentOf(string load, ShownSample sample, Shape shape, string backend,
-        NetworkView view) => new
+        NetworkView view)
     {
-        model = load,
-        image = sample.Name,
-        trueClass = sample.Label,
-        backend,
-        shape = ShapeOf(shape),
-        classes = view.Scores.Select(score => new { score.Class, score.Name, score.Probability }),
-        operations = view.Maps.Select(each => new
+        return new
         {
-            name = $"{each.Maps.Operation}",
-            shape = ShapeOf(each.Maps.Shape),
-            smallest = each.Maps.Values.Min(),
-            mean = each.Maps.Values.Average(),
-            largest = each.Maps.Values.Max(),
-            above0 = each.Maps.Active,
-            deadMaps = each.Maps.Dead,
-            afterShift = each.Response,
-        }),
-        receptiveField = new
-        {
-            node = view.Unit.Node,
-            y = view.Unit.Y,
-            x = view.Unit.X,
-            top = view.Unit.Field.Top,
-            left = view.Unit.Field.Left,
-            bottom = view.Unit.Field.Bottom,
-            right = view.Unit.Field.Right,
-        },
-        occlusion = view.Heat is not { } heat ? null : new
-        {
-            heat.Class,
-            patch = (int[])[heat.Patch.H, heat.Patch.W],
-            stride = (int[])[heat.Stride.H, heat.Stride.W],
-            largestDrop = heat.Drops.Max(),
-            largestRise = -heat.Drops.Min(),
-        },
-    };
+            model = load,
+            image = sample.Name,
+            trueClass = sample.Label,
+            backend,
+            shape = ShapeOf(shape),
+            classes = view.Scores.Select(score => new { score.Class, score.Name, score.Probability }),
+            operations = view.Maps.Select(each => new
+            {
+                name = $"{each.Maps.Operation}",
+                shape = ShapeOf(each.Maps.Shape),
+                smallest = each.Maps.Values.Min(),
+                mean = each.Maps.Values.Average(),
+                largest = each.Maps.Values.Max(),
+                above0 = each.Maps.Active,
+                deadMaps = each.Maps.Dead,
+                afterShift = each.Response,
+            }),
+            receptiveField = new
+            {
+                node = view.Unit.Node,
+                y = view.Unit.Y,
+                x = view.Unit.X,
+                top = view.Unit.Field.Top,
+                left = view.Unit.Field.Left,
+                bottom = view.Unit.Field.Bottom,
+                right = view.Unit.Field.Right,
+            },
+            occlusion = view.Heat is not { } heat ? null : new
+            {
+                heat.Class,
+                patch = (int[])[heat.Patch.H, heat.Patch.W],
+                stride = (int[])[heat.Stride.H, heat.Stride.W],
+                largestDrop = heat.Drops.Max(),
+                largestRise = -heat.Drops.Min(),
+            },
+        };
+    }
 
     private static int[] ShapeOf(Shape shape) => [shape.C, shape.H, shape.W];
 
