@@ -4,7 +4,7 @@ using ConvNet.Cli.Verbs;
 using ConvNet.Mpi;
 
 // mpirun gives its ranks a terminal, to which .NET would write control sequences; they would end up in the output.
-if (Launcher.Ranks > 1)
+if (Launcher.IsPresent)
     Environment.SetEnvironmentVariable("TERM", null);
 // A worker is ended by the program that started it, so it keeps the default signal handling.
 if (args is [WorkerVerb.Word, ..])

@@ -9,6 +9,10 @@ public static class Launcher
     private const string OpenMpiRanks = "OMPI_COMM_WORLD_SIZE", OpenMpiRank = "OMPI_COMM_WORLD_RANK",
         PmixRank = "PMIX_RANK", SlurmRanks = "SLURM_STEP_NUM_TASKS";
 
+    /// <summary>Whether a launcher of ranks has started this process, alone or with others.</summary>
+    internal static bool IsPresent => Environment.GetEnvironmentVariable(OpenMpiRanks) is not null
+        || Environment.GetEnvironmentVariable(PmixRank) is not null;
+
     /// <summary>The number of processes that were started together; 1 if this one was started alone.</summary>
     public static int Ranks => RanksOf(Environment.GetEnvironmentVariable);
 

@@ -39,8 +39,9 @@ public sealed record TrainingSpec(int BatchSize, Losses Losses, Optimizer Optimi
                     + "parameter.");
     }
 
-    /// <summary>The maximum size in bytes of the first bucket that is reported. A small one lets an all-reduce begin
-    /// soon after the backward pass. Null, the default, for the size of the others.</summary>
+    /// <summary>The maximum size in bytes of the first and the last bucket that are reported. A small first one lets an
+    /// all-reduce begin soon after the backward pass has begun, a small last one leaves little to do when it ends.
+    /// Null, the default, for the size of the others.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
     public int? FirstGradientBucketBytes
     {

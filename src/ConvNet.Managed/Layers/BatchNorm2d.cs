@@ -171,7 +171,7 @@ public sealed record BatchNorm2d : Layer
     {
         Frame<T> frame = f;
         int channels = f.XShape(0).C;
-        var shared = new double[f.Statistics is null ? 0 : 2 * channels];
+        double[] shared = f.Statistics is null ? [] : new double[2 * channels];
         frame.For(channels, c =>
         {
             (T sum, T product) = GradientSums(frame, c);
