@@ -172,7 +172,7 @@ int cn_mpi_send_notice(const void *notice, int64_t bytes, int rank, int *request
   if (status == CN_MPI_OK) status = find_request(request);
   if (status != CN_MPI_OK) return status;
   return started(
-      MPI_Isend(notice, (int)bytes, MPI_BYTE, rank, TAG_NOTICE, notices, &requests[*request]),
+      MPI_Issend(notice, (int)bytes, MPI_BYTE, rank, TAG_NOTICE, notices, &requests[*request]),
       request);
 }
 

@@ -65,7 +65,7 @@ CN_MPI_API int cn_mpi_broadcast(void *values, int64_t bytes, int root, int *requ
 /* Whether an operation is complete. If so, its request is free for another one. */
 CN_MPI_API int cn_mpi_test(int request, int *complete);
 
-/* Sends a notice to one rank, beside the collectives. */
+/* Sends a notice to one rank, beside the collectives. It is complete when it has been received. */
 CN_MPI_API int cn_mpi_send_notice(const void *notice, int64_t bytes, int rank, int *request);
 
 /* Receives a notice if one has arrived: its sender and its length; a sender of -1 means that there

@@ -102,6 +102,7 @@ public sealed class MpiCommunicator : ICommunicator
     /// <param name="exitCode">The exit code.</param>
     public void Abort(int exitCode) => _thread.Abort(exitCode);
 
-    /// <summary>Leaves the other ranks. Those that wait for this one fail.</summary>
+    /// <summary>Leaves the other ranks, and waits until all have left or a rank has failed. Those that wait for this
+    /// one in a collective fail.</summary>
     public void Dispose() => _thread.Dispose();
 }

@@ -23,7 +23,7 @@ internal sealed class MpiThread : IDisposable
     private readonly List<Sending> _sent = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private RankWatch? _watch;
-    private bool _ends;
+    private bool _isDisposed, _leaves;
 
     private volatile Exception? _failure;
 
@@ -51,7 +51,7 @@ internal sealed class MpiThread : IDisposable
     /// <summary>Starts an operation.</summary>
     public MpiOperation Run(MpiOperation operation)
     {
-        ObjectDisposedException.ThrowIf(_ends, typeof(MpiCommunicator));
+        ObjectDisposedException.ThrowIf(_isDisposed, typeof(MpiCommunicator));
         Ask(() =>
         {
             if (_failure is not null)
@@ -77,14 +77,15 @@ internal sealed class MpiThread : IDisposable
     /// <summary>Ends all processes.</summary>
     public void Abort(int code) => Ask(() => ConvnetMpi.cn_mpi_abort(code).ThrowIfFailed());
 
-    /// <summary>Leaves the others, and ends the thread.</summary>
+    /// <summary>Leaves the others, and ends the thread when all of them have left or a rank has failed.</summary>
     public void Dispose()
     {
-        if (_ends)
+        if (_isDisposed)
             return;
-        AskAndWait(() =>
+        _isDisposed = true;
+        Ask(() =>
         {
-            _ends = true;
+            _leaves = true;
             if (_failure is null)
                 _watch!.Leave();
         });
@@ -124,7 +125,9 @@ internal sealed class MpiThread : IDisposable
         }
         _ready.SetResult();
         int looks = 0;
-        while (!_ends)
+        // Where srun has started the ranks, MPI_Finalize does not wait for the others. If this process ended before
+        // them, their connections would be refused, and srun would end them if its exit code is not 0.
+        while (!_leaves || _failure is null && !_watch!.OthersHaveLeft)
         {
             try
             {
@@ -134,7 +137,7 @@ internal sealed class MpiThread : IDisposable
             {
                 FailAll(error);
             }
-            if (_active.Count == 0)
+            if (_active.Count == 0 && !_leaves)
                 _wake.WaitOne(s_idle);
             else if (looks < Yields)
                 Thread.Yield();
@@ -220,6 +223,8 @@ internal sealed class MpiThread : IDisposable
         while (_sent.Count > 0 && _clock.Elapsed < until)
         {
             _sent.RemoveAll(sending => sending.IsComplete());
+            // Others may be sending to this one.
+            Receive();
             _ = ConvnetMpi.cn_mpi_pause(PauseMicroseconds);
         }
         return _sent.Count == 0;

@@ -18,6 +18,7 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
     private readonly TimeSpan?[] _left = new TimeSpan?[processes.Count];
     private readonly long[] _started = new long[processes.Count];
     private TimeSpan _last, _looked, _beat = TimeSpan.MinValue;
+    private bool _leaves;
 
     /// <summary>The failure; null if there is none.</summary>
     public RankFailedException? Failure { get; private set; }
@@ -27,6 +28,9 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
 
     /// <summary>Since when this rank waits for others; null if it does not.</summary>
     public TimeSpan? WaitsSince { get; set; }
+
+    /// <summary>Whether all other ranks have said that they take part in no more collectives.</summary>
+    public bool OthersHaveLeft => Others.All(rank => _left[rank] is not null);
 
     private IEnumerable<int> Others => Enumerable.Range(0, processes.Count).Where(rank => rank != own);
 
@@ -52,10 +56,11 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
         if (now - _last > times.Silence / 2)
             Array.Fill(_heard, now);
         _last = now;
-        if (_beat == TimeSpan.MinValue || now - _beat >= times.Beat)
+        // A rank that leaves waits for the others, and so for their signs of life, but gives none any more.
+        if (!_leaves && (_beat == TimeSpan.MinValue || now - _beat >= times.Beat))
         {
             _beat = now;
-            foreach (int rank in Watched.Where(rank => _left[rank] is null))
+            foreach (int rank in Watched)
                 send(rank, new Notice(NoticeKind.Alive, own, Started, ""));
         }
         if (now - _looked >= times.Look)
@@ -82,6 +87,7 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
     /// <summary>Tells the others that this rank takes part in no more collectives.</summary>
     public void Leave()
     {
+        _leaves = true;
         foreach (int rank in Others)
             send(rank, new Notice(NoticeKind.Leaving, own, Started, ""));
     }
@@ -114,7 +120,7 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
         if (Failure is not null)
             return;
         Failure = new(rank, Invariant($"The training has ended, because {processes[rank]} {how}."));
-        foreach (int other in Others.Where(other => other != rank))
+        foreach (int other in Others.Where(other => other != rank || _left[rank] is not null))
             send(other, new Notice(NoticeKind.Failed, rank, Started, Failure.Message));
     }
 }

@@ -1,3 +1,4 @@
+using ConvNet.Mpi;
 using ConvNet.Mpi.Watching;
 using NUnit.Framework;
 
@@ -69,6 +70,37 @@ public sealed class RankWatchTests
         watch.Started = 6;
         Run(watch, 9, 9.2, heard: [2], started: 6);
         Assert.That(watch.Failure!.Message, Does.Contain("rank 1 (process 101 on one) has left"));
+    }
+
+    [Test]
+    public void ARankThatLeavesWaitsForTheSignsOfLifeOfTheOthers()
+    {
+        RankWatch watch = Of(0);
+        watch.Leave();
+        Assert.That(_sent.Select(sent => (sent.Notice.Kind, sent.To)),
+            Is.EqualTo([(NoticeKind.Leaving, 1), (NoticeKind.Leaving, 2)]));
+        watch.Receive(1, new Notice(NoticeKind.Leaving, 1, 0, ""), TimeSpan.Zero);
+        Run(watch, 0, 9, heard: [2]);
+        Assert.That((watch.OthersHaveLeft, watch.Failure), Is.EqualTo((false, (RankFailedException?)null)));
+        Run(watch, 9, 16, heard: []);
+        Assert.That(watch.Failure!.Message, Does.Contain("rank 2 ").And.Contain("has not been heard of"));
+        watch.Receive(2, new Notice(NoticeKind.Leaving, 2, 0, ""), TimeSpan.FromSeconds(16));
+        Assert.That(watch.OthersHaveLeft);
+        Assert.That(_sent.Any(sent => sent.Notice.Kind == NoticeKind.Alive), Is.False, "it gives no signs itself");
+    }
+
+    [Test]
+    public void ARankThatHasLeftReceivesSignsOfLifeAndItsFailure()
+    {
+        RankWatch watch = Of(2);
+        watch.Receive(0, new Notice(NoticeKind.Leaving, 0, 0, ""), TimeSpan.Zero);
+        Run(watch, 0, 0.1, heard: []);
+        watch.Started = 1;
+        watch.WaitsSince = TimeSpan.Zero;
+        Run(watch, 0.1, 3.2, heard: []);
+        Assert.That(watch.Failure!.Rank, Is.Zero);
+        Assert.That(_sent.Where(sent => sent.To == 0).Select(sent => sent.Notice.Kind).Distinct(),
+            Is.EqualTo([NoticeKind.Alive, NoticeKind.Failed]));
     }
 
     [Test]
