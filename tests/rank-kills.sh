@@ -6,20 +6,13 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 source eng/env
+source tests/ranks
 
 kills=${1:-100} RANDOM=${2:-1}
 tool=$PWD/src/ConvNet.Cli/bin/Release/net10.0/convnet.dll
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 good=0 slowest=0
-
-# The processes of the ranks, in their order.
-ranks_of() {
-  local id
-  for id in $(pgrep -P "$1"); do
-    echo "$(tr '\0' '\n' <"/proc/$id/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p') $id"
-  done | sort -n | cut -d ' ' -f 2
-}
 
 for ((i = 1; i <= kills; i++)); do
   ranks=$((2 + RANDOM % 3)) victim=$((RANDOM % ranks)) signal=KILL
@@ -31,7 +24,8 @@ for ((i = 1; i <= kills; i++)); do
   mpirun=$!
   until grep -aq 'epoch\|resuming' "$folder/log" || ! kill -0 $mpirun 2>/dev/null; do sleep 0.1; done
   sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-  mapfile -t ids < <(ranks_of $mpirun)
+  mapfile -t children < <(pgrep -P $mpirun)
+  mapfile -t ids < <(in_order OMPI_COMM_WORLD_RANK "${children[@]}")
   if ((${#ids[@]} != ranks)); then
     echo "$i: the training on $ranks ranks did not start"
     tail -n 5 "$folder/log"

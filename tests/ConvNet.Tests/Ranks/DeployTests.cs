@@ -8,14 +8,15 @@ namespace ConvNet.Tests.Ranks;
 public sealed class DeployTests
 {
     private static readonly string[] s_instructions = ["ARG", "FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "CMD"],
-        s_batchOptions = ["job-name", "nodes", "ntasks-per-node", "exclusive", "time", "signal", "requeue"];
+        s_batchOptions = ["job-name", "nodes", "ntasks-per-node", "exclusive", "time", "signal", "requeue",
+            "open-mode"];
 
     [Test]
     public void TheBatchScriptGivesSrunACommandThatTheToolAccepts()
     {
         string script = Repository.Path("deploy", "slurm", "train.sbatch");
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder.File("srun"), "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+        File.WriteAllText(folder.File("srun"), "#!/bin/sh\nprintf '%s\\n' $SLURM_PMIX_FENCE \"$@\"\n");
         Repository.Run(folder.Path, "chmod", ["+x", "srun"]);
         CommandResult result = Repository.Run(folder.Path, "bash", [script, "--data", "digits", "--epochs", "2"],
             new Dictionary<string, string?>
@@ -24,8 +25,8 @@ public sealed class DeployTests
             });
         Assert.That(result.ExitCode, Is.Zero, result.Output);
         string[] words = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.That(words.Take(3), Is.EqualTo(["--mpi=pmix", "--kill-on-bad-exit=1", "convnet"]));
-        Accepts(words[3..]);
+        Assert.That(words.Take(4), Is.EqualTo(["ring", "--mpi=pmix", "--kill-on-bad-exit=1", "convnet"]));
+        Accepts(words[4..]);
         const string Option = "#SBATCH --";
         string[] options = [.. File.ReadLines(script).Where(line => line.StartsWith(Option, StringComparison.Ordinal))
             .Select(line => line[Option.Length..].Split('=')[0])];
@@ -42,7 +43,7 @@ public sealed class DeployTests
             Assert.That(Text(job, "kind"), Is.EqualTo("MPIJob"));
             Assert.That(Text(job, "metadata", "name"), Is.EqualTo("convnet"));
             Assert.That(Keys(At(job, "spec")), Is.EquivalentTo(["slotsPerWorker", "sshAuthMountPath",
-                "mpiImplementation", "runPolicy", "mpiReplicaSpecs"]));
+                "mpiImplementation", "launcherCreationPolicy", "runPolicy", "mpiReplicaSpecs"]));
             Assert.That(Keys(At(job, "spec", "runPolicy")), Is.EquivalentTo(["cleanPodPolicy", "backoffLimit"]));
             Assert.That(Text(job, "spec", "mpiImplementation"), Is.EqualTo("OpenMPI"));
         });
@@ -51,6 +52,8 @@ public sealed class DeployTests
             YamlNode replica = At(job, "spec", "mpiReplicaSpecs", role), pod = At(replica, "template", "spec");
             YamlNode container = ((YamlSequenceNode)At(pod, "containers")).Single();
             Assert.That(Keys(container), Is.SupersetOf(["name", "image", "command", "args", "volumeMounts"]));
+            Assert.That(Text(pod, "securityContext", "fsGroup"), Is.EqualTo(Text(container, "securityContext",
+                "runAsUser")), "the user must be able to write checkpoints");
             // Each volume that a container mounts is one of its pod.
             Assert.That(((YamlSequenceNode)At(container, "volumeMounts")).Select(mount => Text(mount, "name")),
                 Is.SubsetOf(((YamlSequenceNode)At(pod, "volumes")).Select(volume => Text(volume, "name"))));
