@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 /* A program works with a library of the same major version and at least its minor version. */
-enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 3 };
+enum { CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 4 };
 enum { CN_VERSION = CN_VERSION_MAJOR << 16 | CN_VERSION_MINOR };
 
 /* CN_VERSION of the library. */

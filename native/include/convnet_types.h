@@ -124,14 +124,14 @@ typedef struct cn_tensor {
 /*
  * Activation functions. NaN propagates through all of them. The slope, which is the derivative, is
  * a function of y = f(x) for the first group and computed from x for the second. Other kernels can
- * apply an activation with f(0) = 0, which leaves the zero lanes zero.
+ * apply an activation with f(0) = 0, which leaves the zero lanes zero, except CN_ERF.
  *
  * Results that are not exact are within 2 ulp for CN_ELU, CN_SELU, CN_SIGMOID, CN_TANH,
  * CN_HARD_SIGMOID, and CN_SOFTPLUS with a = 1; within 3 ulp for CN_HARD_SWISH and, where x > -87
  * and e^x is normal, CN_SILU; there within 5 ulp for CN_MISH; and within 2 ulp of x for CN_GELU.
  * CN_CELU and other values of a of CN_SOFTPLUS have the error of a rounded argument in addition.
- * CN_EXP, CN_SQRT and CN_RECIPROCAL are within 1 ulp, CN_LOG within 2; CN_POW is within 2 ulp and
- * 3 more for each unit of a log |x|.
+ * CN_EXP, CN_SQRT and CN_RECIPROCAL are within 1 ulp, CN_LOG and CN_ERF within 2; CN_POW is within
+ * 2 ulp and 3 more for each unit of a log |x|.
  */
 typedef enum cn_activation_kind {
   /* The slope is a function of y. */
@@ -161,9 +161,10 @@ typedef enum cn_activation_kind {
   CN_RECIPROCAL = 20, /* f(x) = 1 / x */
   CN_POW = 21,        /* f(x) = x < 0 ? b |x|^a : x^a, where b = 0 stands for NaN */
   CN_THRESHOLD = 22,  /* f(x) = x <= a ? b : x; slope x <= a ? 0 : 1 */
+  CN_ERF = 23,        /* f(x) = erf x; slope 2 / sqrt(pi) e^(-x^2) */
 } cn_activation_kind;
 
-enum { CN_ACTIVATIONS = 23 };
+enum { CN_ACTIVATIONS = 24 };
 
 typedef struct cn_activation {
   int32_t kind; /* cn_activation_kind */

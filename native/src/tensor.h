@@ -37,7 +37,8 @@ static inline bool has_winners(const cn_pool2d *pool, const cn_tensor *y) {
          pool_kernel_h(pool, y) * pool_kernel_w(pool, y) <= CN_NO_WINNER;
 }
 
-/* Whether f(0) = 0, so that the lanes beyond the last channel stay zero. */
+/* Whether other kernels can apply an activation: f(0) = 0, so that the lanes beyond the last
+ * channel stay zero. */
 static inline bool keeps_zero(const cn_activation *f) {
   switch (f->kind) {
   case CN_CLIP:
@@ -51,6 +52,7 @@ static inline bool keeps_zero(const cn_activation *f) {
   case CN_RECIPROCAL:
   case CN_POW:
   case CN_THRESHOLD:
+  case CN_ERF:
     return false;
   default:
     return true;

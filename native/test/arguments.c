@@ -125,6 +125,7 @@ void fused_rows(const function *f, cn_activation *activation) {
                                  {.kind = CN_RECIPROCAL},
                                  {.kind = CN_POW, .a = 2.0f, .b = 1.0f},
                                  {.kind = CN_THRESHOLD, .a = 1.0f},
+                                 {.kind = CN_ERF},
                                  {.kind = CN_CLIP, .a = 1.0f, .b = 2.0f},
                                  {.kind = CN_CLIP, .a = -2.0f, .b = -1.0f}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

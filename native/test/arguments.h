@@ -114,6 +114,11 @@ void batch_rows(const function *f);
 /* a.workspace and a.room, of which the call needs everything. */
 void workspace_rows(const function *f);
 
+/* A tensor in blocks of channels, without a border. */
+static inline cn_tensor blocked(int32_t c, int32_t h, int32_t w) {
+  return (cn_tensor){.c = c, .h = h, .w = w, .layout = CN_BLOCKED};
+}
+
 /* Fields of a tensor in `a`. The second: one whose shape another tensor gives. */
 void tensor_rows(const function *f, cn_tensor *tensor);
 void same_shape_rows(const function *f, cn_tensor *tensor);
@@ -142,6 +147,7 @@ cn_gradients gradients_in(int first);
 void tensor_arguments(void);
 void conv_arguments(void);
 void layer_arguments(void);
+void norm_arguments(void);
 void training_arguments(void);
 
 #endif

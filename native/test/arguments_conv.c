@@ -31,14 +31,10 @@ static void measure(void) {
   valid.room = a.variant.workspace;
 }
 
-static cn_tensor blocked(int32_t c, int32_t h, int32_t w, int32_t halo) {
-  return (cn_tensor){.c = c, .h = h, .w = w, .halo = halo, .layout = CN_BLOCKED};
-}
-
 /* 3x3 filters, with a bias. The rows of images without a halo are copied into the workspace. */
 static void begin_conv(int32_t pass, int32_t operations) {
   begin_table();
-  const cn_tensor x = blocked(16, 8, 8, 0), y = blocked(32, 8, 8, 0);
+  const cn_tensor x = blocked(16, 8, 8), y = blocked(32, 8, 8);
   valid.conv = (cn_conv2d){.size = sizeof valid.conv,
                            .groups = 1,
                            .x = x,
@@ -251,8 +247,8 @@ static void begin_pooled(int32_t pass) {
   begin_conv(pass, CN_BIAS);
   cn_conv2d *c = &valid.conv;
   c->x = c->dx = (cn_tensor){.c = 1, .h = 8, .w = 8, .halo = 1};
-  c->y = c->dy = blocked(6, 8, 8, 0);
-  const cn_tensor pooled = blocked(6, 4, 4, 0);
+  c->y = c->dy = blocked(6, 8, 8);
+  const cn_tensor pooled = blocked(6, 4, 4);
   valid.pool = (cn_pool2d){.size = sizeof valid.pool,
                            .kind = CN_POOL_MAX,
                            .x = c->y,

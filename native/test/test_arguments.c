@@ -191,6 +191,7 @@ int main(void) {
   channel_vectors();
   conv_arguments();
   layer_arguments();
+  norm_arguments();
   training_arguments();
   return verdict("arguments");
 }

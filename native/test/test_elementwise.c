@@ -189,6 +189,7 @@ static double inverse_square_slope_of(double x) {
 }
 static double threshold_of(double x) { return x <= 0.25 ? -1 : x; }
 static double threshold_slope_of(double x) { return x <= 0.25 ? 0 : 1; }
+static double erf_slope_of(double x) { return 1.1283791670955125739 * exp(-x * x); }
 
 static const activation_case activation_cases[] = {
     {{.kind = CN_IDENTITY}, identity_of, identity_slope_of, true, 0},
@@ -220,6 +221,7 @@ static const activation_case activation_cases[] = {
     {{.kind = CN_POW, .a = -2, .b = 1}, inverse_square_of, inverse_square_slope_of, false, 40},
     {{.kind = CN_POW, .a = 1.5f}, power_of, power_slope_of, false, 20},
     {{.kind = CN_THRESHOLD, .a = 0.25f, .b = -1}, threshold_of, threshold_slope_of, false, 0},
+    {{.kind = CN_ERF}, erf, erf_slope_of, false, 4},
 };
 
 enum { ACTIVATION_CASES = sizeof activation_cases / sizeof activation_cases[0] };
@@ -349,7 +351,8 @@ static void activations_are_as_accurate_as_stated(const cn_context *context) {
                {{.kind = CN_EXP}, exp, 1, -INFINITY},
                {{.kind = CN_SQRT}, root_of, 1, 0},
                {{.kind = CN_RECIPROCAL}, reciprocal_of, 1, 1e-38f},
-               {{.kind = CN_LOG}, log, 2, 1e-45f}};
+               {{.kind = CN_LOG}, log, 2, 1e-45f},
+               {{.kind = CN_ERF}, erf, 2, -INFINITY}};
   const cn_tensor t = {DENSE, 1, 1, 0, CN_PLAIN, CN_FLOAT32, 0};
   float *y = new_floats(DENSE);
   for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {

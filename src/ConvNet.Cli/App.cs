@@ -36,7 +36,7 @@ internal static class App
             var written = files ?? new FilesWritten();
             RootCommand root = Describe(json => new Terminal(results, messages, json, written, cancellation)
             { Ranks = ranks });
-            ParseResult command = root.Parse(args);
+            ParseResult command = root.Parse(args, Words);
             int code = Run(root, command, results, messages, written, ranks);
             if (code != ExitCode.Ok || results.Failure is not { } lost)
                 return code;
@@ -53,6 +53,9 @@ internal static class App
             CultureInfo.CurrentCulture = culture;
         }
     }
+
+    /// <summary>How words are read: a file may be named @2x.png, so no word stands for a file of words.</summary>
+    internal static ParserConfiguration Words { get; } = new() { ResponseFileTokenReplacer = null };
 
     /// <summary>Builds the verbs and their options.</summary>
     internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
@@ -109,7 +112,7 @@ internal static class App
 
     private static ParseResult WithRecipe(RootCommand root, ParseResult command, IReadOnlyList<string> words)
     {
-        ParseResult whole = root.Parse([.. command.Tokens.Select(token => token.Value), .. words]);
+        ParseResult whole = root.Parse([.. command.Tokens.Select(token => token.Value), .. words], Words);
         return whole.Errors.Count == 0 ? whole
             : throw new ArgumentException($"With the options of the recipe: {UsageError.Of(whole)}");
     }

@@ -19,6 +19,7 @@ public sealed class MpiCommunicator : ICommunicator
     private static int s_isOpen;
 
     private readonly MpiThread _thread;
+    private TimeSpan _patience = WatchTimes.Usual.Patience;
 
     private MpiCommunicator(MpiThread thread) => _thread = thread;
 
@@ -53,6 +54,24 @@ public sealed class MpiCommunicator : ICommunicator
             int sharing = _thread.Processes.Count(other => other.Machine == own.Machine
                 && other.Processors == own.Processors);
             return Math.Max(1, Environment.ProcessorCount / sharing);
+        }
+    }
+
+    /// <summary>The least <see cref="Patience"/>: a second.</summary>
+    public static TimeSpan LeastPatience { get; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The time for which this rank waits for one that runs, but does not come to where it is. It must be
+    /// longer than the slowest that a rank does alone between two operations, such as a checkpoint of rank 0. The
+    /// default is 10 minutes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The time is less than <see cref="LeastPatience"/>.</exception>
+    public TimeSpan Patience
+    {
+        get => _patience;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, LeastPatience);
+            _patience = value;
+            _thread.WaitFor(value);
         }
     }
 

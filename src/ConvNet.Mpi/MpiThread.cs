@@ -67,6 +67,9 @@ internal sealed class MpiThread : IDisposable
         return operation;
     }
 
+    /// <summary>Sets how long to wait for a rank that runs, but does not come.</summary>
+    public void WaitFor(TimeSpan patience) => Ask(() => _watch!.Patience = patience);
+
     /// <summary>Tells all ranks that this one cannot go on.</summary>
     public void Give(string reason) => AskAndWait(() =>
     {
@@ -162,7 +165,7 @@ internal sealed class MpiThread : IDisposable
         Processes = [.. Enumerable.Range(0, ranks).Select(each => RankProcess.Parse(
             System.Text.Encoding.UTF8.GetString(all, each * own.Length, own.Length).TrimEnd('\0')))];
         _watch = new RankWatch(rank, Processes,
-            WatchTimes.Usual with { Silence = _options.Silence, Patience = _options.Patience }, Send);
+            WatchTimes.Usual with { Silence = _options.Silence }, Send);
     }
 
     // Returns whether something has happened.

@@ -57,6 +57,9 @@ internal static class LayerNodes
             case RandomDrop drop:
                 DropoutNodes.Add(onnx, node, drop);
                 break;
+            case Erf:
+                onnx.Add(node, "Erf", OnnxGraph.Value(node.Inputs[0]));
+                break;
             case Exp:
                 onnx.Add(node, "Exp", OnnxGraph.Value(node.Inputs[0]));
                 break;

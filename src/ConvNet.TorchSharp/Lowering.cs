@@ -70,6 +70,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
         Softplus layer => ("softplus", (x, _) => functional.softplus(x[0], layer.Beta, layer.Threshold)),
         Exp => ("exp", (x, _) => x[0].exp()),
         Log => ("log", (x, _) => x[0].log()),
+        Erf => ("erf", (x, _) => x[0].erf()),
         Pow layer => ("pow", (x, _) => x[0].pow(layer.Exponent)),
         Threshold layer => ("threshold", (x, _) => functional.threshold(x[0], layer.Limit, layer.Constant)),
         Gelu layer => ("gelu",
@@ -270,7 +271,7 @@ internal sealed class Lowering(Graph graph, int batchSize, ulong seed, TorchRunt
     private static Func<Tensor, Tensor> Interpolate(Upsample layer)
     {
         long[]? size = layer.Size == default ? null : Pair(layer.Size);
-        double[]? scale = size is null ? [layer.Scale.H, layer.Scale.W] : null;
+        double[]? scale = size is null ? [layer.Scale.Decimals.H, layer.Scale.Decimals.W] : null;
         bool bilinear = layer.Mode == UpsampleMode.Bilinear;
         InterpolationMode mode = bilinear ? InterpolationMode.Bilinear : InterpolationMode.Nearest;
         return x => functional.interpolate(x, size, scale, mode, bilinear ? layer.AlignCorners : null);

@@ -1,5 +1,6 @@
 using ConvNet.Tests.Contract;
 using ConvNet.Tests.Models;
+using ConvNet.Tests.Ranks;
 using ConvNet.Tests.Serialization;
 using ConvNet.Tests.Training;
 
@@ -9,8 +10,8 @@ namespace ConvNet.Tests;
 internal static partial class Program
 {
     public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
-        SweepKills = "kills", Forget = "forget", SweepReaders = "readers",
-        SweepExchange = "roundtrips";
+        SweepKills = "kills", Forget = "forget", SweepReaders = "readers", SweepExchange = "roundtrips",
+        Late = "late";
 
     public static int Main(string[] words)
     {
@@ -30,12 +31,15 @@ internal static partial class Program
                 return ExchangeSweep.Run(rest) ? 0 : 1;
             case [SweepReaders, .. var rest]:
                 return HostileSweep.Run(rest) ? 0 : 1;
+            case [Late]:
+                LateRank.Run();
+                break;
             case [Forget, var backend]:
                 ForgottenExecutables.Forget(backend);
                 break;
             default:
                 throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels}, "
-                    + $"{SweepKills}, {SweepReaders}, {SweepExchange} and {Forget}.", nameof(words));
+                    + $"{SweepKills}, {SweepReaders}, {SweepExchange}, {Late} and {Forget}.", nameof(words));
         }
         return 0;
     }

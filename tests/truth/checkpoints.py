@@ -39,6 +39,8 @@ types = {"fc.bias": torch.half, "fc.weight": torch.bfloat16, "conv.weight": torc
 wrapped = collections.OrderedDict(("module." + name, value.to(types.get(name, value.dtype)))
                                   for name, value in state.items())
 table.add("checkpoint", file=saved({"epoch": 3, "state_dict": wrapped, "lr": 0.1}), tensors=described(wrapped))
+table.add("checkpoint with its best accuracy", file=saved({"epoch": 3, "state_dict": wrapped, "best": torch.tensor(0.5)}),
+          tensors=described(wrapped))
 
 grid = torch.arange(24.0, dtype=torch.float32).reshape(2, 3, 4)
 views = {"transposed": grid.permute(2, 0, 1), "slice": grid[1, 1:, 1:3], "parameter": torch.nn.Parameter(grid[0].clone()),

@@ -34,7 +34,8 @@
   F(CN_SQRT, sqrt)                                                                                 \
   F(CN_RECIPROCAL, reciprocal)                                                                     \
   F(CN_POW, pow)                                                                                   \
-  F(CN_THRESHOLD, threshold)
+  F(CN_THRESHOLD, threshold)                                                                       \
+  F(CN_ERF, erf)
 
 /* lambda and lambda alpha of CN_SELU. */
 #define SELU_SCALE 1.05070099f
@@ -179,6 +180,8 @@ ALWAYS_INLINE vec activate_as(int32_t kind, const vec *p, vec x) {
     return vec_pow(x, p[1], p[2]);
   case CN_THRESHOLD:
     return vec_select(vec_not_le(x, p[1]), x, p[2]);
+  case CN_ERF:
+    return vec_erf(x);
   default:
     return x;
   }
@@ -239,6 +242,9 @@ ALWAYS_INLINE vec slope_as(int32_t kind, const vec *p, vec known, vec dy) {
     return vec_mul(vec_mul(p[1], part), dy);
   case CN_THRESHOLD:
     return vec_keep(vec_not_le(known, p[1]), dy);
+  case CN_ERF:
+    part = vec_exp(vec_sub(zero, vec_mul(known, known)));
+    return vec_mul(vec_mul(vec_set1(1.12837917f), part), dy);
   default:
     return dy;
   }

@@ -158,4 +158,21 @@ ALWAYS_INLINE vec normal_cdf(vec x, vec *e) {
                     vec_select(vec_not_le(x, vec_zero()), vec_sub(one, tail), tail));
 }
 
+/*
+ * erf x to within 2 ulp. Where |x| < 1 it is x + x R(x^2), with R interpolated at the Chebyshev
+ * nodes to within 2e-9, else 1 - 2 P(Z > |x| sqrt 2) with the sign of x.
+ */
+ALWAYS_INLINE vec vec_erf(vec x) {
+  static const float terms[] = {7.875875063e-05f,  -8.016864287e-04f, 5.189087423e-03f,
+                                -2.685421201e-02f, 1.128359472e-01f,  -3.761262667e-01f,
+                                1.283791658e-01f};
+  const vec one = vec_set1(1.0f), a = magnitude(x), z = vec_mul(x, x);
+  vec r = vec_set1(terms[0]), e;
+  for (int i = 1; i < 7; i++) r = vec_fma(r, z, vec_set1(terms[i]));
+  const vec tail = normal_tail(vec_mul(a, vec_set1(1.41421356f)), &e);
+  const vec far = vec_fma(tail, vec_set1(-2.0f), one);
+  const vec signed_far = vec_select(vec_not_le(x, vec_zero()), far, vec_sub(vec_zero(), far));
+  return vec_select(vec_not_le(one, a), vec_fma(x, r, x), signed_far);
+}
+
 #endif

@@ -25,7 +25,7 @@ internal static class FileInspector
         return head switch
         {
             [(byte)'P', (byte)'K', ..] => OfTorch(path),
-            [_, _, _, _, _, _, _, _, (byte)'{'] => OfSafeTensors(path),
+            _ when WeightFile.IsSafeTensors(head) => OfSafeTensors(path),
             [0, 0, 8, 1 or 2 or 3 or 4, ..] => OfIdx(path),
             [0x1f, 0x8b, ..] when !IsCsv(path) => OfIdx(path),
             [(byte)'{', ..] => OfJson(path),

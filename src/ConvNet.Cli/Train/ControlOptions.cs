@@ -36,13 +36,8 @@ internal sealed class ControlOptions
             + $"validation or test images; {TestLossWord}, their cross-entropy; or {LossWord}, that of the training "
             + $"images. Default: {AccuracyWord}.");
         Verb.AcceptOnly(_stopMetric, [AccuracyWord, TestLossWord, LossWord]);
-        _maxTime = verb.Optional<string>("--max-time", "Stop after this time, once the step is done: 30s, 10min or 2h. "
-            + "The results are computed then, and the training can be resumed.", "TIME");
-        _maxTime.Validators.Add(result =>
-        {
-            if (result.Tokens is [{ Value: var word }] && word.Trim().Length > 0 && TimeOf(word) is null)
-                result.AddError($"{_maxTime.Name} is \"{Excerpt.Of(word)}\"; it takes a time, as in 30s, 10min or 2h.");
-        });
+        _maxTime = TimeOptions.Add(verb, "--max-time", "Stop after this time, once the step is done: 30s, 10min or 2h. "
+            + "The results are computed then, and the training can be resumed.");
         _validationShare = verb.OptionalNumber("--validation-share", "Fraction of each class of the training images "
             + "that is held back and tested after every epoch instead of the test images, which are then tested only "
             + "at the end. It is selected by --seed and saved with the model. Default: none.",
@@ -110,7 +105,7 @@ internal sealed class ControlOptions
         return
         [
             .. patience is { } epochs ? (TrainingCallback[])[new EarlyStopping(epochs, minDelta, metric)] : [],
-            .. command.GetValue(_maxTime) is { } time ? (TrainingCallback[])[new TimeLimit(TimeOf(time)!.Value)] : [],
+            .. TimeOptions.Of(command, _maxTime) is { } time ? (TrainingCallback[])[new TimeLimit(time)] : [],
         ];
     }
 
@@ -140,16 +135,4 @@ internal sealed class ControlOptions
     // Images in random order, because files are often sorted by class.
     private static SubsetDataset First(IDataset images, long count, ulong seed)
         => new(images, Shuffle.Order(images.Count, seed, round: 0).Take((int)Math.Min(count, images.Count)));
-
-    private static TimeSpan? TimeOf(string text)
-    {
-        try
-        {
-            return CheckpointInterval.Parse(text).Length;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
 }

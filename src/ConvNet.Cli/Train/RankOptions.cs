@@ -8,6 +8,7 @@ namespace ConvNet.Cli.Train;
 internal sealed class RankOptions
 {
     private readonly Option<bool> _deterministic, _syncBatchNorm;
+    private readonly Option<string?> _timeout;
 
     /// <summary>Adds the options to a verb.</summary>
     public RankOptions(Verb verb)
@@ -16,6 +17,24 @@ internal sealed class RankOptions
             + "that every run with as many ranks gives the same bits.");
         _syncBatchNorm = verb.Flag("--sync-batchnorm", "On several ranks, batch normalisation uses the mean and "
             + "variance of the whole batch, as in one process, instead of those of each rank's share.");
+        _timeout = TimeOptions.Add(verb, "--rank-timeout", "On several ranks, how long they wait for one that runs but "
+            + "does not come to where they are, as 30s, 10min or 2h: longer than the slowest step, test or checkpoint "
+            + "of a rank. Default: 10min.");
+    }
+
+    /// <summary>Sets how long the ranks wait for one another.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="ranks">The ranks; null if this process was started alone.</param>
+    /// <exception cref="ArgumentException">The time is too short.</exception>
+    public void SetTimeout(ParseResult command, MpiCommunicator? ranks)
+    {
+        if (TimeOptions.Of(command, _timeout) is not { } time)
+            return;
+        if (time < MpiCommunicator.LeastPatience)
+            throw new ArgumentException($"{_timeout.Name} is {time.TotalSeconds} s; it must be at least "
+                + $"{MpiCommunicator.LeastPatience.TotalSeconds} s.");
+        if (ranks is not null)
+            ranks.Patience = time;
     }
 
     /// <summary>Returns the options of a command.</summary>

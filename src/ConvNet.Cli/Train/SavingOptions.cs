@@ -67,6 +67,9 @@ internal sealed class SavingOptions
     {
         if (FolderOf(command) is { } path)
         {
+            if (command.GetValue(_save) is { } save && NamedFiles.Behind(save) == NamedFiles.Behind(path))
+                throw new ArgumentException($"{_save.Name} and {_checkpoint.Name} both name {path}, but one is a file "
+                    + "and the other a folder. Use different names.");
             var folder = CheckpointFolder.Open(path);
             if (Resumes(command) || folder.Files is not [.., var newest])
                 return folder;
@@ -107,9 +110,10 @@ internal sealed class SavingOptions
         }
         if (weights is null)
             return TrainStart.New;
+        (SavedModel model, IReadOnlyList<string> constants, IReadOnlyList<string> parts) = NetworkFile.Open(weights);
         if (Verb.IsGiven(command, _model))
             throw new ArgumentException($"The file of {_weights.Name} contains the network. Omit {_model.Name}.");
-        (SavedModel model, IReadOnlyList<string> constants) = NetworkFile.Open(weights);
+        NetworkFile.CheckKept(_save, command.GetValue(_save), parts);
         return new TrainStart(weights, model, null) { Constants = constants };
     }
 

@@ -17,7 +17,7 @@ internal sealed class EvalVerb : Verb
     private readonly DataOptions _data;
     private readonly Option<int> _batch;
     private readonly Option<int?> _threads;
-    private readonly Option<bool> _averaged;
+    private readonly AveragedOption _averaged;
     private readonly NormalizeOption _normalize;
     private readonly ViewOptions _views;
 
@@ -31,7 +31,7 @@ internal sealed class EvalVerb : Verb
         _precision = PrecisionOption();
         _batch = Number("--batch", "Batch size. The accuracy does not depend on it.", 64, NumberRanges.FromOne, "N");
         _threads = ThreadsOption();
-        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+        _averaged = new AveragedOption(this);
         _views = new ViewOptions(this);
     }
 
@@ -49,10 +49,7 @@ internal sealed class EvalVerb : Verb
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, command.GetValue(_batch));
-        if (command.GetValue(_averaged))
-            saved.CopyAveragesTo(network);
-        else
-            saved.CopyTo(network);
+        _averaged.Copy(command, saved, load, network);
 
         terminal.People.WriteLine($"{load} on {data.Name}: {data.Test.Count:N0} images of {data.Shape}; "
             + $"{BackendText.Of(backend.Info)}");

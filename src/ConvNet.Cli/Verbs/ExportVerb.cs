@@ -15,7 +15,8 @@ internal sealed class ExportVerb : Verb
     private readonly Option<string> _load;
     private readonly Option<string?> _onnx, _pytorch;
     private readonly Option<int> _operatorSet;
-    private readonly Option<bool> _fold, _normalize, _averaged;
+    private readonly Option<bool> _fold, _normalize;
+    private readonly AveragedOption _averaged;
     private readonly Option<string[]> _classes;
 
     public ExportVerb() : base("export", "Writes a saved model as an ONNX file for inference, or its weights for "
@@ -36,7 +37,7 @@ internal sealed class ExportVerb : Verb
             + "normalised values.");
         _classes = Several("--classes", "Names of the classes, for the metadata of the file. Default: those of the "
             + "saved model, if it has any.", "NAME");
-        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+        _averaged = new AveragedOption(this);
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -45,17 +46,19 @@ internal sealed class ExportVerb : Verb
         string? onnx = command.GetValue(_onnx), pytorch = command.GetValue(_pytorch);
         if (onnx is null == pytorch is null)
             throw new ArgumentException($"export writes one file. Name it with {_onnx.Name} or {_pytorch.Name}.");
-        SavedModel saved = NetworkFile.Load(load);
+        (SavedModel saved, _, IReadOnlyList<string> parts) = NetworkFile.Open(load);
+        string file = onnx ?? pytorch!;
+        NetworkFile.CheckKept(onnx is null ? _pytorch : _onnx, file, parts);
+        bool averaged = _averaged.Of(command, saved, load);
         if (pytorch is not null)
-            return ExportWeights(command, terminal, saved, load, pytorch);
-        string file = onnx!;
+            return ExportWeights(command, terminal, saved, load, averaged, pytorch);
         string[] names = IsGiven(command, _classes) ? [.. Words(command, _classes)] : [.. saved.ClassNames];
         CheckClasses(saved.Graph, names);
         Normalization? normalization = !command.GetValue(_normalize) ? null : saved.Normalization
             ?? throw new InvalidDataException($"{load} does not contain the normalisation of the images. Omit "
                 + $"{_normalize.Name}.");
         ModelProto model = OnnxExport.Model(saved.Graph,
-            parameter => saved.ValuesOf(parameter, command.GetValue(_averaged)), new OnnxExportOptions
+            parameter => saved.ValuesOf(parameter, averaged), new OnnxExportOptions
             {
                 OperatorSet = command.GetValue(_operatorSet),
                 FoldBatchNorm = command.GetValue(_fold),
@@ -89,7 +92,8 @@ internal sealed class ExportVerb : Verb
         return ExitCode.Ok;
     }
 
-    private int ExportWeights(ParseResult command, Terminal terminal, SavedModel saved, string load, string file)
+    private int ExportWeights(ParseResult command, Terminal terminal, SavedModel saved, string load, bool averaged,
+        string file)
     {
         foreach (Option option in (Option[])[_operatorSet, _fold, _normalize, _classes])
         {
@@ -97,7 +101,7 @@ internal sealed class ExportVerb : Verb
                 throw new ArgumentException($"{option.Name} is an option of {_onnx.Name}. Omit it.");
         }
         NamedTensor[] tensors = [.. saved.Graph.Parameters.Select(parameter => new NamedTensor(parameter.Name,
-            parameter.Dimensions, saved.ValuesOf(parameter, command.GetValue(_averaged))))];
+            parameter.Dimensions, saved.ValuesOf(parameter, averaged)))];
         new TorchCheckpoint(tensors).Write(file);
         terminal.Wrote(file);
         terminal.People.WriteLine($"{file}: {tensors.Length:N0} tensors, {saved.Graph.ParameterCount:N0} parameters");

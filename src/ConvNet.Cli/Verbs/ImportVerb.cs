@@ -59,6 +59,7 @@ internal sealed class ImportVerb : Verb
                 Unbatched = command.GetValue(_unbatched),
             });
             terminal.Cancellation.ThrowIfCancellationRequested();
+            NetworkFile.CheckKept(_save, save, model.DataFiles);
             if (save is not null)
             {
                 model.Save(save);
@@ -93,6 +94,7 @@ internal sealed class ImportVerb : Verb
             _ => throw new ArgumentException($"{_inputs.Name} names several shapes; a network of {_weights.Model.Name} "
                 + "reads one image."),
         };
+        NetworkFile.CheckKept(_save, save, WeightFile.PartsOf(file));
         ImportedWeights weights = _weights.Read(command, file, input);
         terminal.Cancellation.ThrowIfCancellationRequested();
         if (save is not null)

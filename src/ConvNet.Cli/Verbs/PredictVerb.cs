@@ -23,7 +23,7 @@ internal sealed class PredictVerb : Verb
     private readonly NormalizeOption _normalize;
     private readonly Option<int> _top, _batch, _workers;
     private readonly Option<int?> _threads;
-    private readonly Option<bool> _averaged;
+    private readonly AveragedOption _averaged;
 
     public PredictVerb() : base("predict", "Names the most probable classes of images.",
         "predict --load photos.safetensors cat.jpg dog.png",
@@ -51,7 +51,7 @@ internal sealed class PredictVerb : Verb
         _threads = ThreadsOption();
         _workers = Number("--workers", "Number of threads that decode images ahead.", 1,
             NumberRanges.Whole(0, NumberRanges.MostThreads), "N");
-        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+        _averaged = new AveragedOption(this);
     }
 
     public override int Run(ParseResult command, Terminal terminal)
@@ -70,10 +70,7 @@ internal sealed class PredictVerb : Verb
             PrecisionOf(command, _precision), terminal.Cancellation);
         using IBackend backend = choice.Backend;
         using IExecutable network = backend.CompileInference(saved.Graph, batch);
-        if (command.GetValue(_averaged))
-            saved.CopyAveragesTo(network);
-        else
-            saved.CopyTo(network);
+        _averaged.Copy(command, saved, load, network);
         long start = Stopwatch.GetTimestamp();
         Prediction[] predictions = Predict(network, loader, images, command.GetValue(_top), terminal.Cancellation);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -144,6 +141,7 @@ internal sealed class PredictVerb : Verb
         if (!isData)
         {
             string[] files = [.. paths.SelectMany(ImageFiles.Find)];
+            NetworkFile.CheckKept(_csv, command.GetValue(_csv), files);
             var images = new ImageFiles(files, shape, _data.Skips(command) ? BadImages.Skip : BadImages.Stop);
             return new PredictedImages(images, new Normalization(byte.MaxValue, normalization.Mean,
                 normalization.StandardDeviation), saved.ClassNames, i => files[i]);

@@ -20,7 +20,7 @@ internal sealed class ShowVerb : Verb
     private readonly ShownImage _image;
     private readonly Option<int> _shift, _top;
     private readonly Option<int?> _class, _patch, _threads;
-    private readonly Option<bool> _averaged;
+    private readonly AveragedOption _averaged;
     private readonly ReportOptions _report;
 
     public ShowVerb() : base("show", "Shows what a trained network computes from an image, in pictures: filters, "
@@ -44,7 +44,7 @@ internal sealed class ShowVerb : Verb
         _shift = Number("--shift", "Rows and columns by which the second image is shifted.", 2, NumberRanges.FromZero,
             "N");
         _top = Number("--top", "Number of classes that are listed.", 5, NumberRanges.FromOne, "N");
-        _averaged = Flag("--averaged", "Use the averages of the weights that train --average has saved.");
+        _averaged = new AveragedOption(this);
         _backend = BackendOption();
         _threads = ThreadsOption();
         _pictures = Optional<string>("--pictures", "Write every picture to this folder as a PNG file too.", "FOLDER");
@@ -73,10 +73,7 @@ internal sealed class ShowVerb : Verb
         using IBackend backend = BackendRegistry.Create(command.GetValue(_backend)!, command.GetValue(_threads),
             Precision.Accurate);
         using IExecutable network = backend.CompileInference(graph, Batch);
-        if (command.GetValue(_averaged))
-            saved.CopyAveragesTo(network);
-        else
-            saved.CopyTo(network);
+        _averaged.Copy(command, saved, load, network);
         var view = NetworkView.Of(network, Path.GetFileName(load), sample, normalization, new NetworkViewOptions
         {
             Unit = Unit(command),
@@ -90,7 +87,7 @@ internal sealed class ShowVerb : Verb
         _report.Write(command, terminal, origin =>
         {
             Page page = ShowPage.Of(view, origin, [new Fact("Backend", $"{backend.Info.Name} {backend.Info.Version}"),
-                new Fact("Weights", command.GetValue(_averaged) ? "averaged" : "of the last step")], document);
+                new Fact("Weights", _averaged.Of(command, saved, load) ? "averaged" : "of the last step")], document);
             WritePictures(command.GetValue(_pictures), page, terminal);
             return page;
         });

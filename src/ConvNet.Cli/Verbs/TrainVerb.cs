@@ -89,6 +89,7 @@ internal sealed class TrainVerb : Verb
 
     public override int Run(ParseResult command, Terminal terminal)
     {
+        _ranks.SetTimeout(command, terminal.Ranks?.Communicator);
         // Of several ranks, the first saves and reports.
         bool isTrial = _control.IsFastDevRun(command), isFirst = terminal.IsFirst, saves = isFirst && !isTrial;
         using CheckpointFolder? folder = saves ? terminal.ForAll(() => _saving.OpenFolder(command)) : null;
@@ -126,8 +127,9 @@ internal sealed class TrainVerb : Verb
         Exception? failure = saving.Select(callback => callback.Failure).FirstOrDefault(error => error is not null);
         if (isTrial)
             terminal.People.WriteLine("a trial of one batch: nothing is saved");
-        else if (failure is null && (folder?.Path ?? _saving.SavedTo(command)) is { } saved)
-            terminal.People.WriteLine($"saved to {saved}");
+        else if (failure is null && saving.Length > 0)
+            terminal.People.WriteLine($"saved to {string.Join(" and ", ((string?[])[folder?.Path,
+                _saving.SavedTo(command)]).OfType<string>())}");
         if (page is not null)
             _watch.WriteEnd(terminal, logFolder);
         return WriteDocuments(command, terminal, run, result, setup.Normalization, failure);
@@ -140,7 +142,7 @@ internal sealed class TrainVerb : Verb
         _saving.CheckEpochs(command, start, _loop.EpochsOf(command, goesOn?.Options.Epochs));
         _data.Check(command);
         ParseResult? resumed = goesOn?.Recipe is not { } recipe ? null
-            : this.Parse(Recipe.Words(recipe, $"{start.File}, recipe", this, _ => false));
+            : this.Parse(Recipe.Words(recipe, $"{start.File}, recipe", this, _ => false), App.Words);
         TrainingCallback[] callbacks = _control.Callbacks(command, resumed);
         TrainerOptions options = _control.Add(command, _loop.Trainer(command, goesOn), goesOn?.Options);
         TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn)) with

@@ -268,6 +268,10 @@ internal readonly partial struct Dual
     public static Dual Atanh(Dual x) => x.Chain(double.Atanh(x.Value), 1 / ((1 - x.Value) * (1 + x.Value)));
 
     /// <inheritdoc/>
+    public Dual Erf()
+        => Chain(SpecialFunctions.Erf(Value), 2 / double.Sqrt(double.Pi) * double.Exp(-Value * Value));
+
+    /// <inheritdoc/>
     public Dual Erfc()
         => Chain(SpecialFunctions.Erfc(Value), -2 / double.Sqrt(double.Pi) * double.Exp(-Value * Value));
 

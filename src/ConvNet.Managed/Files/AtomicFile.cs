@@ -83,9 +83,10 @@ internal static class AtomicFile
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (FileKind.NotRegular(path) is { } kind)
             throw new IOException($"{path} is {kind}. Name a file in a folder.");
-        bool isLink = new FileInfo(path).LinkTarget is not null;
-        string target = Path.GetFullPath(isLink ? File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName
-            : path);
+        // A relative path would be resolved against the root.
+        string full = Path.GetFullPath(path);
+        bool isLink = new FileInfo(full).LinkTarget is not null;
+        string target = isLink ? File.ResolveLinkTarget(full, returnFinalTarget: true)!.FullName : full;
         string folder = Path.GetDirectoryName(target) ?? target;
         if (Path.EndsInDirectorySeparator(target))
             throw new IOException($"{path} is a folder. Name a file in a folder.");

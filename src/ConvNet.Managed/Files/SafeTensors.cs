@@ -28,6 +28,9 @@ public sealed record NamedTensor(string Name, IReadOnlyList<int> Dimensions, flo
 /// <param name="Tensors">The tensors, in the order of their values.</param>
 public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, IReadOnlyList<NamedTensor> Tensors)
 {
+    /// <summary>The names of tensors that were not read, because their values are whole numbers.</summary>
+    public IReadOnlyList<string> Skipped { get; private init; } = [];
+
     /// <summary>The maximum length of a header in bytes.</summary>
     internal const long MaxHeaderBytes = 100_000_000;
 
@@ -66,10 +69,18 @@ public sealed record SafeTensors(IReadOnlyDictionary<string, string> Metadata, I
         ArgumentNullException.ThrowIfNull(path);
         using FileStream file = InputFile.Open(path);
         SafeTensorsHeader header = ReadHeader(file, path);
-        return new SafeTensors(
-            header.Metadata,
-            [.. header.Tensors
-            .Select(entry => new NamedTensor(entry.Name, entry.Dimensions, ReadValues(file, entry)))]);
+        var tensors = new List<NamedTensor>();
+        foreach (TensorEntry entry in header.Tensors)
+        {
+            if (entry.Type.IsReal())
+                tensors.Add(new NamedTensor(entry.Name, entry.Dimensions, ReadValues(file, entry)));
+            else
+                file.Seek(entry.End - entry.Begin, SeekOrigin.Current);
+        }
+        return new SafeTensors(header.Metadata, tensors)
+        {
+            Skipped = [.. header.Tensors.Where(entry => !entry.Type.IsReal()).Select(entry => entry.Name)],
+        };
     }
 
     /// <summary>

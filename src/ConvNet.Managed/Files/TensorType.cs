@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace ConvNet.Serialization;
 
-/// <summary>The type of the values of a tensor in a file. All become float32 when they are read.</summary>
+/// <summary>The type of the values of a tensor in a file. Real ones become float32 when they are read; whole ones are
+/// not read.</summary>
 internal enum TensorType
 {
     /// <summary>IEEE 754 with 32 bits.</summary>
@@ -16,6 +17,33 @@ internal enum TensorType
 
     /// <summary>The upper half of a float32.</summary>
     BF16,
+
+    /// <summary>Whole numbers with 64 bits.</summary>
+    I64,
+
+    /// <summary>Whole numbers with 32 bits.</summary>
+    I32,
+
+    /// <summary>Whole numbers with 16 bits.</summary>
+    I16,
+
+    /// <summary>Whole numbers with 8 bits.</summary>
+    I8,
+
+    /// <summary>Whole numbers from 0 with 64 bits.</summary>
+    U64,
+
+    /// <summary>Whole numbers from 0 with 32 bits.</summary>
+    U32,
+
+    /// <summary>Whole numbers from 0 with 16 bits.</summary>
+    U16,
+
+    /// <summary>Whole numbers from 0 with 8 bits.</summary>
+    U8,
+
+    /// <summary>Truth values with 8 bits.</summary>
+    BOOL,
 }
 
 /// <summary>What the types of values have in common.</summary>
@@ -27,13 +55,17 @@ internal static class TensorTypes
     /// <summary>Returns the number of bytes of a value.</summary>
     public static int Bytes(this TensorType type) => type switch
     {
-        TensorType.F32 => sizeof(float),
-        TensorType.F64 => sizeof(double),
+        TensorType.F64 or TensorType.I64 or TensorType.U64 => sizeof(double),
+        TensorType.F32 or TensorType.I32 or TensorType.U32 => sizeof(float),
+        TensorType.I8 or TensorType.U8 or TensorType.BOOL => sizeof(byte),
         _ => sizeof(ushort),
     };
 
+    /// <summary>Whether the values are real numbers.</summary>
+    public static bool IsReal(this TensorType type) => type <= TensorType.BF16;
+
     /// <summary>Reads little-endian values.</summary>
-    /// <param name="type">Their type in the stream.</param>
+    /// <param name="type">Their type in the stream, a real one.</param>
     /// <param name="stream">The stream.</param>
     /// <param name="values">Receives the values, rounded to float32.</param>
     /// <exception cref="EndOfStreamException">The stream has fewer values.</exception>

@@ -58,6 +58,9 @@ public sealed class Graph
     public IReadOnlyList<Node> Outputs => _outputs.Length > 0 ? _outputs : _ends.Count == 1 ? [.. _ends]
         : throw new InvalidOperationException(NoOutput());
 
+    /// <summary>The layers that no other layer reads.</summary>
+    internal IReadOnlyCollection<Node> Ends => _ends;
+
     /// <summary>The declared outputs; empty if none are declared.</summary>
     internal IReadOnlyList<Node> DeclaredOutputs => _outputs;
 
@@ -238,8 +241,8 @@ public sealed class Graph
                 nameof(name));
     }
 
-    // Formats names as "a", "b" and "c".
-    private static string Names(IEnumerable<Node> nodes)
+    /// <summary>Formats names as "a", "b" and "c".</summary>
+    internal static string Names(IEnumerable<Node> nodes)
     {
         string[] names = [.. nodes.OrderBy(node => node.Index).Select(node => $"\"{Excerpt.Of(node.Name)}\"")];
         return names.Length > MostNamed

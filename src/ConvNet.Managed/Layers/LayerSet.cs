@@ -40,6 +40,7 @@ public sealed class LayerSet : DeclarationSet<LayerDeclaration, Layer>
         Softplus.Declared,
         Exp.Declared,
         Log.Declared,
+        Erf.Declared,
         Pow.Declared,
         Threshold.Declared,
         HardSwish.Declared,

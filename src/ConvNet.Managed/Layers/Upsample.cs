@@ -116,8 +116,8 @@ public sealed record Upsample : Resampling2d
     public override Shape Infer(params ReadOnlySpan<Shape> inputs)
     {
         Shape x = Single(inputs);
-        double h = Size == default ? Math.Floor(x.H * (double)Scale.H) : Size.H,
-            w = Size == default ? Math.Floor(x.W * (double)Scale.W) : Size.W;
+        double h = Size == default ? Math.Floor(x.H * Scale.Decimals.H) : Size.H,
+            w = Size == default ? Math.Floor(x.W * Scale.Decimals.W) : Size.W;
         if (h < 1 || w < 1)
         {
             throw ArgumentErrors.WithAdvice($"The scale {Scale} leaves no pixel of a {x.H}×{x.W} map: {h}×{w}.",
@@ -159,8 +159,8 @@ public sealed record Upsample : Resampling2d
     {
         ArgumentNullException.ThrowIfNull(bounds);
         Shape xs = bounds.XShape(0), ys = Infer(xs);
-        AxisTaps rows = RowTaps(xs), columns = ColumnTaps(xs), rowErrors = Errors(xs.H, ys.H, Scale.H),
-            columnErrors = Errors(xs.W, ys.W, Scale.W);
+        AxisTaps rows = RowTaps(xs), columns = ColumnTaps(xs), rowErrors = Errors(xs.H, ys.H, Scale.Decimals.H),
+            columnErrors = Errors(xs.W, ys.W, Scale.Decimals.W);
         LayerSums<BoundedSum> sums = bounds.Sums();
         bounds.Terms = (int)LongestSum(bounds.N, xs);
         AddBounds(sums.Y, rows, columns, rowErrors, columnErrors, bounds.X(0), xs, bounds.YBound, ys);
@@ -186,11 +186,11 @@ public sealed record Upsample : Resampling2d
         }
     }
 
-    internal override AxisTaps RowTaps(Shape x) => Taps(x.H, Infer(x).H, Scale.H);
+    internal override AxisTaps RowTaps(Shape x) => Taps(x.H, Infer(x).H, Scale.Decimals.H);
 
-    internal override AxisTaps ColumnTaps(Shape x) => Taps(x.W, Infer(x).W, Scale.W);
+    internal override AxisTaps ColumnTaps(Shape x) => Taps(x.W, Infer(x).W, Scale.Decimals.W);
 
-    private AxisTaps Taps(int inputs, int outputs, float factor)
+    private AxisTaps Taps(int inputs, int outputs, double factor)
     {
         if (Mode == UpsampleMode.Nearest)
         {
@@ -207,7 +207,7 @@ public sealed record Upsample : Resampling2d
     }
 
     // The position of an output between the inputs. Products come before quotients, so that whole positions are exact.
-    private double Position(int o, int inputs, int outputs, float factor)
+    private double Position(int o, int inputs, int outputs, double factor)
     {
         if (AlignCorners)
             return outputs == 1 ? 0 : (double)o * (inputs - 1) / (outputs - 1);
@@ -215,7 +215,7 @@ public sealed record Upsample : Resampling2d
     }
 
     // The errors of the weights of the inputs around each output.
-    private AxisTaps Errors(int inputs, int outputs, float factor) => AxisTaps.Of(outputs, inputs, o =>
+    private AxisTaps Errors(int inputs, int outputs, double factor) => AxisTaps.Of(outputs, inputs, o =>
     {
         double position = Position(o, inputs, outputs, factor), error = 4 * BoundedSum.UnitRoundoff * (position + 1);
         int first = (int)position;

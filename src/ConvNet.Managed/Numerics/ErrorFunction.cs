@@ -10,6 +10,14 @@ namespace ConvNet;
 /// </remarks>
 public static class ErrorFunction
 {
+    /// <summary>Computes erf(x), in double precision and rounded to the type of x.</summary>
+    /// <typeparam name="T">The type of the number.</typeparam>
+    /// <param name="x">The argument.</param>
+    public static T Value<T>(T x)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        => x is IErrorFunction<T> own ? own.Erf()
+            : T.CreateChecked(SpecialFunctions.Erf(double.CreateChecked(x)));
+
     /// <summary>Computes erfc(x) = 1 − erf(x), without cancellation for large x, in double precision and rounded to the
     /// type of x.</summary>
     /// <typeparam name="T">The type of the number.</typeparam>
@@ -24,6 +32,9 @@ public static class ErrorFunction
 /// <typeparam name="T">The type of the number.</typeparam>
 internal interface IErrorFunction<T>
 {
+    /// <summary>Computes erf of the number.</summary>
+    T Erf();
+
     /// <summary>Computes erfc of the number.</summary>
     T Erfc();
 }

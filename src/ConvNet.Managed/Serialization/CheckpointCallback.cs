@@ -78,7 +78,9 @@ public sealed class CheckpointCallback : TrainingCallback
         if (trainer.Progress.Equals(TrainingProgress.Start) && _folder is { Files: [.., var newest] })
             throw new IOException($"{_folder.Path} contains checkpoints of another training. Resume from the newest, "
                 + $"{newest}, or name another folder.");
-        (_saved, _savedAt, _steps) = (trainer.Progress, Stopwatch.GetTimestamp(), 0);
+        // A file may be another one than that of the resumed training.
+        _saved = _folder is null ? TrainingProgress.Start : trainer.Progress;
+        (_savedAt, _steps) = (Stopwatch.GetTimestamp(), 0);
     }
 
     /// <inheritdoc/>

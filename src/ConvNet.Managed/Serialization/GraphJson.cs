@@ -118,6 +118,10 @@ public static class GraphJson
             ReadNode(graph, new JsonReader(nodes[i], $"{source}, nodes[{i}]"), layers ?? LayerSet.BuiltIn);
         if (outputs.Length > 0)
             root.Checked(() => SetOutputs(graph, root, outputs));
+        else if (graph.Ends is { Count: > 1 } ends)
+            throw root.Error($"no layer reads {Graph.Names(ends)}, so it is not known which of them are outputs. Name "
+                + $"the outputs, as in \"outputs\": [\"{Excerpt.Of(ends.MaxBy(node => node.Index)!.Name)}\"], and "
+                + "remove the other nodes.");
         return graph;
     }
 

@@ -193,6 +193,9 @@ public sealed class SavedModel
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
         foreach (TensorEntry entry in header.Tensors)
         {
+            if (!entry.Type.IsReal())
+                throw new InvalidDataException($"{path}: {Excerpt.Of(entry.Name)} has whole numbers ({entry.Type}); "
+                    + "a saved model has real ones only. The file is damaged.");
             float[] read = SafeTensors.ReadValues(file, entry);
             if (!allowNonFinite && Floats.IndexOfNonFinite(read) is >= 0 and var bad)
                 throw new InvalidDataException(
@@ -319,9 +322,7 @@ public sealed class SavedModel
     {
         ArgumentNullException.ThrowIfNull(executable);
         CheckAverages();
-        if (Training!.Progress.Averaged == 0)
-            throw new InvalidOperationException("The training in the file has not averaged its weights yet. Use "
-                + $"{nameof(CopyTo)} for the weights themselves.");
+        CheckAveraged();
         Copy(executable, parameter => _values[AveragedWeights.NameOf(parameter)]);
     }
 
@@ -341,8 +342,21 @@ public sealed class SavedModel
     internal float[] ValuesOf(Parameter parameter, bool averaged)
     {
         if (averaged)
+        {
             CheckAverages();
+            CheckAveraged();
+        }
         return _values[averaged ? AveragedWeights.NameOf(parameter) : parameter.Name];
+    }
+
+    /// <summary>Whether the file contains averages of at least one step.</summary>
+    internal bool HasAverages => _averages.Count > 0 && Training!.Progress.Averaged > 0;
+
+    private void CheckAveraged()
+    {
+        if (!HasAverages)
+            throw new InvalidOperationException("The training in the file has not averaged its weights yet. Use the "
+                + "weights themselves.");
     }
 
     private void CheckAverages()

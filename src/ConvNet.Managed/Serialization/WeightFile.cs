@@ -24,7 +24,7 @@ public static class WeightFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         IReadOnlyList<NamedTensor> tensors = StartsWith(path, Zip) ? TorchCheckpoint.Read(path).Tensors
-            : StartsWith(path, Json) ? TensorIndex.Read(path)
+            : IsIndex(path) ? TensorIndex.Read(path)
             : SafeTensors.Read(path).Tensors;
         if (names is null)
             return tensors;
@@ -61,16 +61,30 @@ public static class WeightFile
 
     /// <summary>Returns whether a file has weights but no network, by its first bytes: a PyTorch checkpoint, a
     /// safetensors file or an index of such files.</summary>
-    internal static bool IsOne(string path)
+    internal static bool IsOne(string path) => IsOfAnotherProgram(path) || IsSafeTensors(path);
+
+    /// <summary>Whether a file is a PyTorch checkpoint, or an index of safetensors files.</summary>
+    internal static bool IsOfAnotherProgram(string path) => StartsWith(path, Zip) || IsIndex(path);
+
+    /// <summary>The files beside a file of weights that have its values: those that an index names.</summary>
+    /// <exception cref="InvalidDataException">The index is damaged.</exception>
+    internal static IReadOnlyList<string> PartsOf(string path) => IsIndex(path) ? TensorIndex.FilesOf(path) : [];
+
+    /// <summary>Whether a file begins as safetensors: with the length of a header that is an object.</summary>
+    /// <param name="start">Its first bytes, at least nine if it has as many.</param>
+    internal static bool IsSafeTensors(ReadOnlySpan<byte> start) => start.Length > sizeof(long)
+        && start[sizeof(long)] == '{'
+        && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and <= SafeTensors.MaxHeaderBytes;
+
+    private static bool IsSafeTensors(string path)
     {
-        if (StartsWith(path, Zip) || StartsWith(path, Json))
-            return true;
         using FileStream file = InputFile.Open(path);
         Span<byte> start = stackalloc byte[sizeof(long) + 1];
-        // The length of the header, and the header, an object.
-        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start[^1] == '{'
-            && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and <= SafeTensors.MaxHeaderBytes;
+        return IsSafeTensors(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
     }
+
+    // The length of a header may begin with the byte of a brace.
+    private static bool IsIndex(string path) => StartsWith(path, Json) && !IsSafeTensors(path);
 
     /// <summary>Returns what prevents tensors from being those of a graph; null if they are.</summary>
     internal static string? Mismatch(IReadOnlyList<NamedTensor> tensors, Graph graph)

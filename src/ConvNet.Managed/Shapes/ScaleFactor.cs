@@ -23,6 +23,13 @@ public readonly record struct ScaleFactor(float H, float W)
     /// <summary>Creates factors for rows and columns.</summary>
     public static implicit operator ScaleFactor(Extent factor) => new(factor.H, factor.W);
 
+    /// <summary>The factors as they were written, in double: 1.3 and not 1.29999995, which would leave a pixel less of
+    /// ten.</summary>
+    internal (double H, double W) Decimals => (DecimalOf(H), DecimalOf(W));
+
+    private static double DecimalOf(float factor)
+        => double.Parse(factor.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
     /// <summary>Returns text such as <c>2×1.5</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{H}×{W}");
 }

@@ -32,6 +32,9 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
     /// <summary>Whether all other ranks have said that they take part in no more collectives.</summary>
     public bool OthersHaveLeft => Others.All(rank => _left[rank] is not null);
 
+    /// <summary>The time for which others wait for a rank that lives but does not come.</summary>
+    public TimeSpan Patience { get; set; } = times.Patience;
+
     private IEnumerable<int> Others => Enumerable.Range(0, processes.Count).Where(rank => rank != own);
 
     // With rank 0 as the centre, the number of notices grows with the number of ranks, not with its square.
@@ -110,9 +113,9 @@ internal sealed class RankWatch(int own, IReadOnlyList<RankProcess> processes, W
             if (_left[rank] is { } left && _started[rank] < Started && now - left > times.Farewell)
                 Fail(rank, "has left the others, which wait for it");
         }
-        foreach (int rank in Watched.Where(rank => _started[rank] < Started && now - since > times.Patience))
-            Fail(rank, "runs, but the others have waited for it for "
-                + Invariant($"{times.Patience.TotalMinutes:0.##} min"));
+        foreach (int rank in Watched.Where(rank => _started[rank] < Started && now - since > Patience))
+            Fail(rank, "runs, but the others have waited for it for " + (Patience < TimeSpan.FromMinutes(2)
+                ? Invariant($"{Patience.TotalSeconds:0.#} s") : Invariant($"{Patience.TotalMinutes:0.#} min")));
     }
 
     private void Fail(int rank, string how)

@@ -61,12 +61,13 @@ internal enum cn_activation_kind
     CN_RECIPROCAL = 20,
     CN_POW = 21,
     CN_THRESHOLD = 22,
+    CN_ERF = 23,
 }
 
 internal record struct cn_activation(cn_activation_kind kind, float slope = 0, float a = 0, float b = 0)
 {
     /// <summary>Whether other kernels can apply the activation: f(0) = 0, which leaves zero lanes zero. False for the
-    /// identity.</summary>
+    /// identity and for the error function, which rarely follows another kernel.</summary>
     public readonly bool IsFusable => kind switch
     {
         cn_activation_kind.CN_IDENTITY or cn_activation_kind.CN_SIGMOID or cn_activation_kind.CN_HARD_SIGMOID

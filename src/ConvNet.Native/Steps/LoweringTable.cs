@@ -75,6 +75,7 @@ internal static class LoweringTable
         Softplus layer => new cn_activation(cn_activation_kind.CN_SOFTPLUS, a: layer.Beta, b: layer.Threshold),
         Exp => new cn_activation(cn_activation_kind.CN_EXP),
         Log => new cn_activation(cn_activation_kind.CN_LOG),
+        Erf => new cn_activation(cn_activation_kind.CN_ERF),
         Pow { Exponent: 0.5f } => new cn_activation(cn_activation_kind.CN_SQRT),
         Pow { Exponent: -1 } => new cn_activation(cn_activation_kind.CN_RECIPROCAL),
         Pow layer => new cn_activation(cn_activation_kind.CN_POW, a: layer.Exponent, b: layer.SignBelowZero),

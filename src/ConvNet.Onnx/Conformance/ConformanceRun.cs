@@ -43,8 +43,16 @@ internal sealed partial class ConformanceRun(IBackend backend)
         ValueInfoProto[] free = [.. model.Graph.Input
             .Where(input => model.Graph.Initializer.All(tensor => tensor.Name != input.Name))];
         string[] names = [.. free.Select(input => input.Name)];
-        TensorProto[] inputs = ConformanceCase.Tensors(folder, "input", free),
+        TensorProto[] inputs, outputs;
+        try
+        {
+            inputs = ConformanceCase.Tensors(folder, "input", free);
             outputs = ConformanceCase.Tensors(folder, "output", model.Graph.Output);
+        }
+        catch (InvalidDataException error)
+        {
+            return Failed(each, error.Message);
+        }
         if (inputs.Length > names.Length || outputs.Length != model.Graph.Output.Count)
             return Unsupported(each, [("(input)", "its inputs or outputs are not tensors")]);
         ImportedModel imported;
@@ -138,7 +146,7 @@ internal sealed partial class ConformanceRun(IBackend backend)
         using IExecutable executable = backend.CompileInference(graph, batch);
         imported.CopyTo(executable);
         (string, ReadOnlyMemory<float>)[] values = [.. graph.Inputs.Select(input => (input.Name,
-            (ReadOnlyMemory<float>)_tensors.Read(inputs[input.Name], input.Name).ToReals()))];
+            (ReadOnlyMemory<float>)_tensors.Read(ValueOf(input, inputs), input.Name).ToReals()))];
         float[][] results = [.. graph.Outputs.Select(output => new float[batch * output.Shape.Length])];
         executable.Infer(BatchValues.Of(values), BatchBuffers.Of([.. graph.Outputs.Zip(results)
             .Select(pair => (pair.First.Name, (Memory<float>)pair.Second))]));
@@ -146,7 +154,11 @@ internal sealed partial class ConformanceRun(IBackend backend)
     }
 
     private static long Batch(ImportedModel imported, Dictionary<string, TensorProto> inputs)
-        => imported.IsUnbatched ? 1 : inputs[imported.Graph.Inputs[0].Name].Dims[0];
+        => imported.IsUnbatched ? 1 : ValueOf(imported.Graph.Inputs[0], inputs).Dims[0];
+
+    private static TensorProto ValueOf(Node input, Dictionary<string, TensorProto> inputs)
+        => inputs.GetValueOrDefault(input.Name) ?? throw new InvalidOperationException(
+            $"there is no file with the value of the input {input.Name}");
 
     private static bool IsNear(float actual, float expected) => actual.Equals(expected)
         || Math.Abs((double)actual - expected) <= Absolute + Relative * Math.Abs((double)expected);

@@ -36,6 +36,9 @@ public sealed class ImportedModel
     /// train the others alone.</summary>
     public IReadOnlyList<string> Constants { get; }
 
+    /// <summary>The files beside that of the model with data that was read.</summary>
+    internal IReadOnlyList<string> DataFiles { get; set; } = [];
+
     /// <summary>Whether the tensors of the file have no dimension of the samples.</summary>
     internal bool IsUnbatched { get; }
 

@@ -58,8 +58,11 @@ public static class OnnxImport
     {
         try
         {
-            return new GraphImporter(model, source, new ExternalData(folder), options ?? new OnnxImportOptions())
+            var external = new ExternalData(folder);
+            ImportedModel imported = new GraphImporter(model, source, external, options ?? new OnnxImportOptions())
                 .Import();
+            imported.DataFiles = [.. external.Files];
+            return imported;
         }
         catch (InvalidDataException error)
         {

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace ConvNet.Onnx;
 
 /// <summary>Where the outputs of a resize node are between its inputs.</summary>
@@ -35,7 +37,7 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
         for (int o = 0; o < outputs; o++)
         {
             double position = IsCropped ? InRegion(dimension, o, inputs, outputs)
-                : Position(o, inputs, outputs, factor);
+                : PositionOf(o, inputs, outputs, factor);
             if (double.IsNaN(position))
                 throw new UnsupportedNodeException($"its coordinates are {Excerpt.Of(Coordinates)}");
             bool isOutside = IsCropped && (position < 0 || position > inputs - 1);
@@ -85,14 +87,14 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
     /// <param name="x">The shape of its input.</param>
     /// <param name="y">The shape of its output.</param>
     public bool AreThose(Upsample layer, Shape x, Shape y)
-        => AreThose(layer, x.H, y.H, layer.Scale.H) && AreThose(layer, x.W, y.W, layer.Scale.W);
+        => AreThose(layer, x.H, y.H, layer.Scale.Decimals.H) && AreThose(layer, x.W, y.W, layer.Scale.Decimals.W);
 
-    private bool AreThose(Upsample layer, int inputs, int outputs, float scale)
+    private bool AreThose(Upsample layer, int inputs, int outputs, double scale)
     {
         double factor = scale > 0 ? scale : (double)outputs / inputs;
         for (int o = 0; o < outputs; o++)
         {
-            double position = Position(o, inputs, outputs, factor);
+            double position = PositionOf(o, inputs, outputs, factor);
             if (double.IsNaN(position))
                 return false;
             if (Mode == "nearest")
@@ -113,16 +115,26 @@ internal sealed record ResizePositions(string Coordinates, string Nearest, strin
         => layer.AlignCorners ? outputs == 1 ? 0 : (double)o * (inputs - 1) / (outputs - 1)
             : Math.Clamp((o + 0.5) / factor - 0.5, 0, inputs - 1);
 
-    private double Position(int o, int inputs, int outputs, double factor) => Coordinates switch
+    // Where a position is rounded to an input, the precision decides: PyTorch and ONNX Runtime compute it in float.
+    private double PositionOf(int o, int inputs, int outputs, double factor) => Mode == "nearest"
+        ? Position((float)o, inputs, outputs, (float)factor) : Position((double)o, inputs, outputs, factor);
+
+    private T Position<T>(T o, int inputSize, int outputSize, T factor) where T : IFloatingPointIeee754<T>
     {
-        "half_pixel" => (o + 0.5) / factor - 0.5,
-        "pytorch_half_pixel" => outputs > 1 ? (o + 0.5) / factor - 0.5 : 0,
-        "align_corners" => outputs > 1 ? o * (inputs - 1) / ((RoundsSize ? outputs : factor * inputs) - 1) : 0,
-        "asymmetric" => o / factor,
-        "tf_half_pixel_for_nn" => (o + 0.5) / factor,
-        "half_pixel_symmetric" => inputs / 2.0 * (1 - outputs / (factor * inputs)) + (o + 0.5) / factor - 0.5,
-        _ => double.NaN,
-    };
+        T half = T.CreateChecked(0.5), inputs = T.CreateChecked(inputSize), outputs = T.CreateChecked(outputSize);
+        return Coordinates switch
+        {
+            "half_pixel" => (o + half) / factor - half,
+            "pytorch_half_pixel" => outputSize > 1 ? (o + half) / factor - half : T.Zero,
+            "align_corners" => outputSize > 1
+                ? o * (inputs - T.One) / ((RoundsSize ? outputs : factor * inputs) - T.One) : T.Zero,
+            "asymmetric" => o / factor,
+            "tf_half_pixel_for_nn" => (o + half) / factor,
+            "half_pixel_symmetric" => inputs * half * (T.One - outputs / (factor * inputs)) + (o + half) / factor
+                - half,
+            _ => T.NaN,
+        };
+    }
 
     private double Rounded(double position) => Nearest switch
     {

@@ -88,6 +88,20 @@ public sealed class CheckpointTests
     }
 
     [Test]
+    public void ACompletedTrainingOfAFolderIsSavedToAFileToo()
+    {
+        string folder = _data.File("completed"), file = _data.File("completed.safetensors");
+        Train([.. s_trained, "--checkpoint", folder]).Succeeds();
+        CommandLine again = Load(folder, "--save", file);
+        again.Succeeds();
+        Assert.That(again.Output, Does.Contain($"saved to {folder} and {file}"));
+        Assert.That(SavedModel.Load(file).Training!.Progress.Epochs, Has.Count.EqualTo(2));
+        string both = _data.File("both.safetensors");
+        Train([.. s_trained, "--checkpoint", both, "--save", both]).IsRefusedWith("--save and --checkpoint both name");
+        Assert.That(Path.Exists(both), Is.False);
+    }
+
+    [Test]
     public void WhatCannotGoOnIsRefused()
     {
         string file = _data.File("done.safetensors"), plain = _data.File("plain.safetensors"),

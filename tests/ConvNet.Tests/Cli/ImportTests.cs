@@ -118,6 +118,36 @@ public sealed class ImportTests
     }
 
     [Test]
+    public void NoPartOfTheInputIsOverwritten()
+    {
+        string data = _folder.File("w.bin"), file = _folder.File("parts.onnx"), shard = _folder.File("s1.safetensors"),
+            index = _folder.File("s.safetensors.index.json"), graph = _folder.File("relu.json");
+        ModelProto model = OnnxModels.Of([0, 1, 2, 2], 20, OnnxModels.Node("Conv", ["x", "w"], "y"))
+            .With("w", [1, 1, 1, 1], 2);
+        TensorProto weights = model.Graph.Initializer[0];
+        File.WriteAllBytes(data, BitConverter.GetBytes(2f));
+        (weights.RawData, weights.DataLocation) = (ByteString.Empty, TensorProto.Types.DataLocation.External);
+        weights.FloatData.Clear();
+        weights.ExternalData.Add(new StringStringEntryProto { Key = "location", Value = "w.bin" });
+        File.WriteAllBytes(file, model.ToByteArray());
+        CommandLine.Run("import", file, "--save", data).IsRefusedWith("--save would overwrite", "w.bin");
+        CommandLine.Run("export", "--load", file, "--onnx", data).IsRefusedWith("--onnx would overwrite", "w.bin");
+        CommandLine.Run("train", "--weights", file, "--save", data).IsRefusedWith("--save would overwrite", "w.bin");
+        CommandLine.Run("import", file, "--save", _folder.File("parts.safetensors")).Succeeds();
+        new SafeTensors(new Dictionary<string, string>(), [new("conv1.weight", [1, 1, 1, 1], [2])]).Write(shard);
+        File.WriteAllText(index, """{"weight_map":{"conv1.weight":"s1.safetensors"}}""");
+        File.WriteAllText(graph, """
+            { "format": "convnet-graph", "version": 1, "input": [1, 2, 2], "nodes": [
+              { "layer": "conv", "outChannels": 1, "kernelSize": 1, "bias": false } ] }
+            """);
+        CommandLine.Run("import", index, "--model", graph, "--save", shard).IsRefusedWith("--save would overwrite",
+            "s1.safetensors");
+        CommandLine.Run("import", index, "--model", graph, "--save", _folder.File("whole.safetensors")).Succeeds();
+        // Weights alone are no model.
+        CommandLine.Run("train", "--weights", index, "--model", "lenet5").IsRefusedWith("no network", "convnet import");
+    }
+
+    [Test]
     public void WrongRequestsAreRefused()
     {
         string file = _folder.File("free.onnx"), text = _folder.File("text.onnx");
@@ -165,6 +195,12 @@ public sealed class ImportTests
         CommandLine failed = CommandLine.Run("onnx-conformance", folder, "--backend", "native");
         Assert.That(failed.ExitCode, Is.EqualTo(ExitCode.Failed));
         Assert.That(failed.Output, Does.Contain("failed: node/test_wrong: output y is 3 at index 0; it must be 4"));
+        File.Delete(Path.Combine(folder, "test_relu", "test_data_set_0", "input_0.pb"));
+        File.WriteAllText(Path.Combine(folder, "test_hardmax", "test_data_set_0", "input_0.pb"), "no tensor");
+        failed = CommandLine.Run("onnx-conformance", folder, "--backend", "native");
+        Assert.That(failed.ExitCode, Is.EqualTo(ExitCode.Failed));
+        Assert.That(failed.Output, Does.Contain("failed: node/test_relu: there is no file with the value of the input "
+            + "x").And.Contain("failed: node/test_hardmax: ").And.Contain("0 passed"));
     }
 
     private static void Case(string folder, string name, string type, float result)

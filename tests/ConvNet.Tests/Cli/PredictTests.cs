@@ -151,7 +151,20 @@ public sealed class PredictTests
         saved.CopyTo(network);
         string plain = _folder.File("plain.safetensors");
         SavedModel.Save(plain, network);
+        string unaveraged = _folder.File("unaveraged.safetensors");
+        SavedModel.Save(unaveraged, network, saved.Normalization);
         CommandLine.Run("predict", "--load", plain, _model).IsRefusedWith("normalisation", "--normalize");
+        string image = Path.Combine(_folder.File("photos"), s_names[0], "000.png");
+        Predict(image, "--csv", image).IsRefusedWith("--csv would overwrite", "000.png");
+        Predict(Path.GetDirectoryName(image)!, "--csv", image).IsRefusedWith("--csv would overwrite", "000.png");
+        Assert.That(File.ReadAllBytes(image)[1..4], Is.EqualTo("PNG"u8.ToArray()));
+        // No word stands for a file of words.
+        Predict("@none.png").IsRefusedWith("@none.png");
+        foreach (string[] verb in (string[][])[["predict", image], ["eval", "--data", _folder.File("photos")],
+            ["show", "--image", image, "--report", _folder.File("r.html")],
+            ["export", "--onnx", _folder.File("a.onnx")], ["export", "--pytorch", _folder.File("a.pt")]])
+            CommandLine.Run([.. verb, "--load", unaveraged, "--averaged"]).IsRefusedWith("--averaged", "no averages",
+                "Omit");
         Assert.That(SavedModel.Load(plain).ClassNames, Is.Empty);
         Assert.That(saved.ClassNames, Is.EqualTo(s_names));
     }

@@ -40,12 +40,11 @@ internal static class ExchangeSweep
                     break;
             }
         }
+        BuiltInModel[] networks = [.. ModelSweep.Named(names).OrderBy(model => model.Create().ParameterCount)];
         Write(["network", "image", "parameters", "graph and weights",
             "outputs of native and of ONNX Runtime", .. gradients ? backends : []]);
         Write([.. Enumerable.Repeat("---", 5 + (gradients ? backends.Length : 0))]);
-        return BuiltInModels.All.Where(model => names.Length == 0 || names.Contains(model.Name))
-            .OrderBy(model => model.Create().ParameterCount)
-            .Select(model => Check(model, gradients ? backends : [])).ToArray().All(passes => passes);
+        return networks.Select(model => Check(model, gradients ? backends : [])).ToArray().All(passes => passes);
     }
 
     private static bool Check(BuiltInModel model, string[] backends)

@@ -68,12 +68,21 @@ internal static class ModelSweep
                     break;
             }
         }
-        BuiltInModel[] models = [.. BuiltInModels.All.Where(model => names.Length == 0 || names.Contains(model.Name))
-            .OrderBy(model => WorkOf(GraphOf(model.Name)))];
+        BuiltInModel[] models = [.. Named(names).OrderBy(model => WorkOf(GraphOf(model.Name)))];
         Write(["network", "images", "parameters", .. train ? backends : modes]);
         Write([.. Enumerable.Repeat("---", 3 + (train ? backends : modes).Length)]);
         return models.Select(model => train ? Train(model, backends, threads) : Check(model, modes, backends, threads))
             .ToArray().All(passes => passes);
+    }
+
+    /// <summary>Returns the networks of these names; all if there are none.</summary>
+    /// <exception cref="ArgumentException">There is no network of a name.</exception>
+    internal static IEnumerable<BuiltInModel> Named(string[] names)
+    {
+        string[] unknown = [.. names.Except(BuiltInModels.All.Select(model => model.Name))];
+        return unknown.Length > 0
+            ? throw new ArgumentException($"There is no network {string.Join(", ", unknown)}.", nameof(names))
+            : BuiltInModels.All.Where(model => names.Length == 0 || names.Contains(model.Name));
     }
 
     /// <summary>The network that is checked: on the smallest images with room for its pools, with few classes, and with

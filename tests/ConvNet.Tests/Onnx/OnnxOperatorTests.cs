@@ -31,7 +31,8 @@ public sealed class OnnxOperatorTests
         Case("Selu with other factors", 6, "Selu", OnnxAttribute.Of("alpha", 2f), OnnxAttribute.Of("gamma", 3f)),
         Case("soft shrinkage", 9, "Shrink", OnnxAttribute.Of("lambd", 0.25f), OnnxAttribute.Of("bias", 0.25f)),
         Case("hard shrinkage", 9, "Shrink", OnnxAttribute.Of("lambd", 0.25f)),
-        Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"), Case("Exp", 13, "Exp"), Case("Softsign", 1, "Softsign"),
+        Case("Abs", 13, "Abs"), Case("Neg", 13, "Neg"), Case("Exp", 13, "Exp"), Case("Erf", 13, "Erf"),
+        Case("Softsign", 1, "Softsign"),
         Case("ThresholdedRelu", 10, "ThresholdedRelu", OnnxAttribute.Of("alpha", 0.25f)),
         Case("Softmax of all dimensions from the second on", 11, "Softmax", OnnxAttribute.Of("axis", 2)),
         Case("Softmax of all dimensions", 11, "Softmax", OnnxAttribute.Of("axis", 1)),
@@ -216,6 +217,15 @@ public sealed class OnnxOperatorTests
                 OnnxModels.Node("Resize", ["x", "", "", "s"], "y", OnnxAttribute.Of("mode", mode),
                 OnnxAttribute.Of("coordinate_transformation_mode", coordinates),
                 OnnxAttribute.Of("nearest_mode", nearest))).With("s", 2L, 3, 10, 4));
+        foreach (float[] scales in (float[][])[[1, 1, 1.7f, 0.6f], [1, 1, 0.3f, 2.9f], [1, 1, 1.1f, 1.3f]])
+            yield return Named($"Resize nearest by {scales[2]} and {scales[3]}", [2, 3, 13, 10], OnnxModels.Of(
+                [2, 3, 13, 10], 13, OnnxModels.Node("Resize", ["x", "", "s"], "y", OnnxAttribute.Of("mode", "nearest"),
+                OnnxAttribute.Of("coordinate_transformation_mode", "asymmetric"),
+                OnnxAttribute.Of("nearest_mode", "floor"))).With("s", [4], scales));
+        NodeProto split = OnnxModels.Node("Split", ["x"], "a", OnnxAttribute.Of("axis", 1));
+        split.Output.Add((string[])["b", "c"]);
+        yield return Named("Split without some of its outputs", s_map, OnnxModels.Of(s_map, 13, split,
+            OnnxModels.Node("Relu", ["b"], "y")));
         yield return Named("Resize with a value outside", s_map, OnnxModels.Of(s_map, 13, OnnxModels.Node("Resize",
             ["x", "region", "", "s"], "y", OnnxAttribute.Of("mode", "linear"),
             OnnxAttribute.Of("coordinate_transformation_mode", "tf_crop_and_resize"),

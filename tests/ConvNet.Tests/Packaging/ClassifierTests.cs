@@ -12,8 +12,7 @@ namespace ConvNet.Tests.Packaging;
 [Platform("Linux")]
 public sealed class ClassifierTests
 {
-    // Twelve megabytes of 1024² bytes.
-    private const long MostBytes = 12 << 20;
+    private const long MostBytes = 12_000_000;
 
     private const int Images = 20, FewestRight = 15;
 

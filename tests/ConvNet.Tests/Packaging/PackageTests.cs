@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Xml.Linq;
 using ConvNet.Native.Interop;
@@ -106,7 +107,22 @@ public sealed class PackageTests
             foreach (string file in said["readme"].Concat(said["icon"]).Append("THIRD-PARTY-NOTICES.md"))
                 Assert.That(package.GetEntry(file)?.Length, Is.Positive, $"{path}, {file}");
             Assert.That(said["readme"].Concat(said["icon"]).Count(), Is.EqualTo(2), path);
+            // So that every machine builds the same bytes.
+            foreach (ZipArchiveEntry assembly in package.Entries.Where(IsOwnRelease))
+                Assert.That(BytesOf(assembly).AsSpan().IndexOf(Encoding.UTF8.GetBytes(Repository.Root)), Is.Negative,
+                    $"{path}, {assembly.FullName} names the folder in which it was built");
         });
+    }
+
+    private static bool IsOwnRelease(ZipArchiveEntry entry) => Repository.Configuration == "Release"
+        && entry.Name.StartsWith("ConvNet.", StringComparison.Ordinal) && Path.GetExtension(entry.Name) is ".dll";
+
+    private static byte[] BytesOf(ZipArchiveEntry entry)
+    {
+        using Stream stream = entry.Open();
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        return bytes.ToArray();
     }
 
     // Installed from the folder, the tool trains and says what it lacks.

@@ -93,6 +93,17 @@ public sealed class MpirunTests
             + "all. Rank 0: 1. Ranks 1 and 2: 7."));
     }
 
+    [Test]
+    public void ARankThatRunsButDoesNotComeIsNamed()
+    {
+        CommandResult result = Repository.Run(_data.Folder, Mpirun, ["--allow-run-as-root", "--oversubscribe",
+            "-n", "2", "dotnet", typeof(LateRank).Assembly.Location, Program.Late]);
+        Assert.That(result.ExitCode, Is.Not.Zero);
+        Assert.That(result.Output, Does.Contain("because rank 1 (process").And.Contain("waited for it for 2 s."));
+        CommandLine.Run("train", "--data", _data.Folder, "--model", _data.Model, "--rank-timeout", "0.5s")
+            .IsRefusedWith("--rank-timeout", "0.5 s", "1 s");
+    }
+
     [TestCase("KILL")]
     [TestCase("STOP")]
     public void ARankThatEndsOrHangsEndsTheTrainingOfAll(string signal)

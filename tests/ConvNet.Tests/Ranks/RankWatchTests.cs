@@ -116,6 +116,19 @@ public sealed class RankWatchTests
     }
 
     [Test]
+    public void TheTimeToWaitCanBeSetLater()
+    {
+        RankWatch watch = Of(0);
+        watch.Started = 5;
+        watch.WaitsSince = TimeSpan.Zero;
+        watch.Patience = TimeSpan.FromSeconds(8);
+        Run(watch, 0, 7.9, heard: [1, 2], started: 4);
+        Assert.That(watch.Failure, Is.Null);
+        Run(watch, 7.9, 8.2, heard: [1, 2], started: 4);
+        Assert.That(watch.Failure!.Message, Does.Contain("rank 1 ").And.Contain("waited for it for 8 s"));
+    }
+
+    [Test]
     public void AProcessOfThisMachineThatHasEndedIsSeen()
     {
         RankProcess own = RankProcess.Own(0);

@@ -94,6 +94,9 @@ public sealed class DualTests
             Dual got = ErrorFunction.Complement(new Dual(x, 0.5));
             Assert.That(got.Value, Is.EqualTo(ErrorFunction.Complement(x)));
             AssertSlope(got.Derivative, 0.5 * Difference(h => ErrorFunction.Complement(x + h)), $"{x}");
+            got = ErrorFunction.Value(new Dual(x, 0.5));
+            Assert.That(got.Value, Is.EqualTo(ErrorFunction.Value(x)));
+            AssertSlope(got.Derivative, 0.5 * Difference(h => ErrorFunction.Value(x + h)), $"{x}");
         }
     }
 

@@ -45,6 +45,25 @@ public sealed class AtomicFileTests
     }
 
     [Test]
+    public void ALinkInTheCurrentFolderIsFollowed()
+    {
+        string name = $"link-{Path.GetRandomFileName()}", link = Path.GetFullPath(name);
+        File.WriteAllText(_path, "old");
+        File.CreateSymbolicLink(link, Path.GetRelativePath(Path.GetDirectoryName(link)!, _path));
+        try
+        {
+            AtomicFile.Probe(name, "the file");
+            AtomicFile.Write(name, "the file", stream => stream.Write("new"u8), 3);
+            Assert.That(File.ReadAllText(_path), Is.EqualTo("new"));
+            Assert.That(new FileInfo(link).LinkTarget, Is.Not.Null);
+        }
+        finally
+        {
+            File.Delete(link);
+        }
+    }
+
+    [Test]
     [UnsupportedOSPlatform("windows")]
     [Platform(Exclude = "Win")]
     public void AFileThatIsReadOnlyIsNotReplaced()

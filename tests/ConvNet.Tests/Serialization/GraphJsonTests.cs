@@ -126,6 +126,9 @@ public sealed class GraphJsonTests
     [TestCase("""{ "layer": "relu", "layer": "relu" }""", "is not valid JSON")]
     [TestCase("""7""", "nodes[0]: expected an object, found 7")]
     [TestCase("""{ "layer": 7 }""", "\"layer\" is 7; it must be a string")]
+    [TestCase("""{ "layer": "relu" }, { "layer": "tanh", "inputs": ["input"] }""",
+        "no layer reads \"relu1\" and \"tanh1\", so it is not known which of them are outputs. Name the outputs, as in "
+        + "\"outputs\": [\"tanh1\"]")]
     [TestCase("", "\"nodes\" contains no layer")]
     public void AWrongNodeIsNamedWithItsPlace(string nodes, string words)
         => Assert.That(() => Parse(nodes), Throws.TypeOf<InvalidDataException>().With.Message.StartsWith("model.json")

@@ -231,6 +231,23 @@ public sealed class TorchCheckpointTests
         Assert.That(WeightFile.Read(file).Single().Values, Is.EqualTo(expected));
     }
 
+    // A header of 123 bytes, which is the code of a brace, is no JSON.
+    [TestCase(0), TestCase('{')]
+    public void TensorsOfWholeNumbersAreLeftOut(int headerBytes)
+    {
+        string file = _folder.File("whole.safetensors"), index = _folder.File("whole.safetensors.index.json");
+        byte[] header = Encoding.ASCII.GetBytes("""
+            {"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}
+            """.PadRight(headerBytes));
+        File.WriteAllBytes(file, [.. BitConverter.GetBytes((long)header.Length), .. header,
+            .. BitConverter.GetBytes(7L), .. BitConverter.GetBytes(1.5f), .. BitConverter.GetBytes(-2f)]);
+        Assert.That(SafeTensors.Read(file).Skipped, Is.EqualTo((string[])["n"]));
+        File.WriteAllText(index, """{"weight_map":{"n":"whole.safetensors","w":"whole.safetensors"}}""");
+        foreach (string path in (string[])[file, index])
+            Assert.That(WeightFile.Read(path).Single().Values, Is.EqualTo((float[])[1.5f, -2]), path);
+        Assert.That(() => SavedModel.Load(file), Throws.TypeOf<InvalidDataException>());
+    }
+
     [Test]
     public void SeveralFilesAreReadByTheirIndex()
     {

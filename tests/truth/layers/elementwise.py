@@ -57,6 +57,7 @@ SEVERAL = torch.tensor([1 / 64, 0.25, 0.75, 1, 1.5, 2, 3, 7, 40, 1024]).reshape(
 for name, kind, attributes, call, xs in [
     ("exp", "exp", {}, torch.exp, [SEVERAL[:, :9], -SEVERAL]),
     ("log", "log", {}, torch.log, [SEVERAL]),
+    ("erf", "erf", {}, torch.erf, [SEVERAL, -SEVERAL]),
     ("pow of 1/2", "pow", {"exponent": 0.5}, torch.sqrt, [SEVERAL]),
     ("pow of -1", "pow", {"exponent": -1}, torch.reciprocal, [SEVERAL, -SEVERAL]),
     ("pow of 3", "pow", {"exponent": 3}, lambda x: x**3, [SEVERAL, -SEVERAL]),

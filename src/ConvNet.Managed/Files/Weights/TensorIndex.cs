@@ -21,15 +21,21 @@ internal static class TensorIndex
         foreach (IGrouping<string, string> file in map.GroupBy(entry => entry.File, entry => entry.Name))
         {
             string part = Path.Combine(folder, file.Key);
-            var tensors = SafeTensors.Read(part).Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
-            if (file.FirstOrDefault(name => !tensors.ContainsKey(name)) is { } missing)
+            SafeTensors read = SafeTensors.Read(part);
+            var tensors = read.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+            if (file.Except(read.Skipped).FirstOrDefault(name => !tensors.ContainsKey(name)) is { } missing)
                 throw new InvalidDataException($"{path}: {part} has no tensor \"{Excerpt.Of(missing)}\", which the "
                     + "index says it has.");
-            foreach (string name in file)
+            foreach (string name in file.Except(read.Skipped))
                 found[name] = tensors[name];
         }
-        return [.. map.Select(entry => found[entry.Name])];
+        return [.. map.Where(entry => found.ContainsKey(entry.Name)).Select(entry => found[entry.Name])];
     }
+
+    /// <summary>Returns the files that an index names.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static IReadOnlyList<string> FilesOf(string path) => [.. Entries(path).Select(entry => entry.File).Distinct()
+        .Select(file => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, file))];
 
     private static (string Name, string File)[] Entries(string path)
     {

@@ -10,8 +10,8 @@ namespace ConvNet.Serialization;
 /// a file is read if its pickle has only tensors in dictionaries, and refused by the name of what else it has. Files
 /// from before PyTorch 1.6 have another form and are refused.</para>
 /// <para>Tensors of float, double, half and bfloat16 become float32. Tensors of whole numbers, such as
-/// <c>num_batches_tracked</c>, are listed in <see cref="Skipped"/>. Of a checkpoint with more than tensors, the
-/// dictionary <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c> is read.</para>
+/// <c>num_batches_tracked</c>, are listed in <see cref="Skipped"/>. Of a checkpoint that has a dictionary
+/// <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>, that one is read.</para>
 /// <para>In addition to the values, reading allocates at most about a hundred times the pickle, which may have
 /// 100 MB; all tensors together take at most sixteen times the bytes of the file.</para>
 /// </remarks>
@@ -112,13 +112,16 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
         if (root is not PickledDictionary dictionary)
             throw new InvalidDataException($"{path} has {KindOf(root)}, not a dictionary of tensors. Save "
                 + "model.state_dict().");
-        if (dictionary.Entries.Any(entry => entry.Value is PickledTensor))
-            return dictionary;
         PickledDictionary? inner = s_inner.Select(name => dictionary.Entries
             .FirstOrDefault(entry => entry.Key as string == name).Value as PickledDictionary)
             .FirstOrDefault(found => found is not null);
-        return inner ?? throw new InvalidDataException($"{path} has no tensors: its dictionary has "
-            + $"{string.Join(", ", dictionary.Entries.Take(10).Select(entry => $"\"{Excerpt.Of($"{entry.Key}")}\""))}. "
+        if (inner is not null)
+            return inner;
+        if (dictionary.Entries.Any(entry => entry.Value is PickledTensor))
+            return dictionary;
+        string[] keys = [.. dictionary.Entries.Take(10).Select(entry => $"\"{Excerpt.Of($"{entry.Key}")}\"")];
+        throw new InvalidDataException($"{path} has no tensors: its dictionary "
+            + $"{(keys.Length == 0 ? "is empty" : $"has {string.Join(", ", keys)}")}. "
             + $"Of a checkpoint with more than tensors, {string.Join(", ", s_inner)} is read.");
     }
 

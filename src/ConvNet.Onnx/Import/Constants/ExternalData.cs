@@ -9,6 +9,11 @@ namespace ConvNet.Onnx;
 /// file.</param>
 internal sealed class ExternalData(string? folder)
 {
+    private readonly HashSet<string> _files = new(StringComparer.Ordinal);
+
+    /// <summary>The files that were read.</summary>
+    public IReadOnlyCollection<string> Files => _files;
+
     /// <summary>Reads the bytes of a constant.</summary>
     /// <param name="tensor">The constant.</param>
     /// <param name="bytes">The number of bytes that it must have.</param>
@@ -26,6 +31,7 @@ internal sealed class ExternalData(string? folder)
                 + "according to its location.");
         string path = PathOf(location, place);
         using FileStream file = Open(path, place);
+        _files.Add(path);
         if (offset > file.Length - bytes)
             throw new InvalidDataException($"{place}: {Excerpt.Of(location)} has {file.Length:N0} bytes, but the data "
                 + $"is {bytes:N0} bytes from {offset:N0} on.");

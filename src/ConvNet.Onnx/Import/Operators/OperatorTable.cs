@@ -26,6 +26,7 @@ internal static class OperatorTable
         ["Div"] = ArithmeticImports.Div,
         ["Dropout"] = ActivationImports.Dropout,
         ["Elu"] = ActivationImports.Elu,
+        ["Erf"] = ActivationImports.Plain<Erf>,
         ["Exp"] = ActivationImports.Plain<Exp>,
         ["Expand"] = ResizeImports.Expand,
         ["Flatten"] = ShapeImports.Flatten,

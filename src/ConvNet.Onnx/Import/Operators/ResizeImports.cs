@@ -15,7 +15,9 @@ internal static class ResizeImports
             : c.Constant(node, 1).ToWholes();
         if (!attributes && c.Optional(node, 3)?.ToWholes() is { } axes)
             pads = OfAllAxes(c, node, x, pads, axes);
-        if (pads.Length != 2 * x.Rank || x.Rank > 4)
+        if (pads.Length == 2 * x.Rank && x.Rank > 4)
+            throw new UnsupportedNodeException($"it pads a tensor of {x.Rank} dimensions; maps have 4");
+        if (pads.Length != 2 * x.Rank)
             throw new InvalidDataException($"{node.Place} has {pads.Length} pads for a tensor of {x.Rank} dimensions.");
         string mode = node.Text("mode", "constant");
         double value = attributes ? node.Real("value") : c.Scalar(node, 2, 0);
@@ -209,8 +211,9 @@ internal static class ResizeImports
         for (int d = 2; d < x.Rank; d++)
         {
             int inputs = (int)x.Sizes[d];
+            // As in ONNX Runtime, the product is rounded to float: 10 values by a factor of 1.3 are 13.
             double factor = scales is not null ? scales[d] : (double)sizes![d] / inputs,
-                outputs = scales is not null ? Math.Floor(inputs * factor) : sizes![d];
+                outputs = scales is not null ? MathF.Floor(inputs * scales[d]) : sizes![d];
             if (outputs < 1 || outputs * inputs > MostWeights)
                 throw new UnsupportedNodeException($"it makes {outputs:N0} values of {inputs:N0} along a dimension");
             float[] weights = positions.Weights(d, inputs, (int)outputs, factor);

@@ -282,7 +282,7 @@ internal static class ShapeImports
         int start = 0;
         for (int i = 0; i < count; start += (int)lengths[i++])
         {
-            if (node.Outputs[i].Length == 0)
+            if (!c.IsRead(node, i))
                 continue;
             OnnxNode part = node with { Outputs = [node.Outputs[i]], Name = "", Inputs = [node.Inputs[0]] };
             c.Set(part, lengths[i] == size ? x
