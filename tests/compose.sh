@@ -34,6 +34,8 @@ stop() { "${compose[@]}" down "$@" >>"$folder/engine" 2>&1; }
 
 finish() {
   stop --volumes || true
+  # podman-compose 1.0.3 leaves the network.
+  "$engine" network rm "${project}_default" >>"$folder/engine" 2>&1 || true
   rm -rf "$folder"
 }
 
