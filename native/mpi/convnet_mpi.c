@@ -17,6 +17,7 @@ enum { TAG_NOTICE = 1, MICROSECONDS = 1000000, NANOSECONDS = 1000 };
 static MPI_Comm collectives, notices;
 static MPI_Request requests[CN_MPI_MOST_REQUESTS];
 static int is_used[CN_MPI_MOST_REQUESTS];
+static int next_request; /* where the search for a free one begins */
 static int is_ready, own_rank, rank_count;
 
 static int check_bytes(const void *memory, int64_t bytes) {
@@ -35,8 +36,10 @@ static int check_parts(const void *part, const void *all, int64_t bytes) {
 static int find_request(int *request) {
   if (request == NULL) return CN_MPI_NULL;
   for (int i = 0; i < CN_MPI_MOST_REQUESTS; i++) {
-    if (is_used[i]) continue;
-    *request = i;
+    const int found = next_request;
+    next_request = (next_request + 1) % CN_MPI_MOST_REQUESTS;
+    if (is_used[found]) continue;
+    *request = found;
     return CN_MPI_OK;
   }
   return CN_MPI_FULL;

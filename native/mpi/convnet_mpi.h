@@ -27,8 +27,8 @@ enum {
   CN_MPI_STATE = -3,   /* cn_mpi_init has not been called, or has been called before */
   CN_MPI_FULL = -4,    /* CN_MPI_MOST_REQUESTS operations are in progress */
   CN_MPI_THREADS = -5, /* the MPI library cannot be called by a thread of a program with several */
-  CN_MPI_MOST_REQUESTS = 256,
-  CN_MPI_MOST_NOTICE = 512 /* bytes of a notice */
+  CN_MPI_MOST_REQUESTS = 1 << 16, /* rank 0 has a notice to every other one on its way */
+  CN_MPI_MOST_NOTICE = 512        /* bytes of a notice */
 };
 
 /* The version of this interface, CN_MPI_VERSION. May be called at any time. */

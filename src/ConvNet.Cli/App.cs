@@ -36,7 +36,7 @@ internal static class App
             var written = files ?? new FilesWritten();
             RootCommand root = Describe(json => new Terminal(results, messages, json, written, cancellation)
             { Ranks = ranks });
-            ParseResult command = root.Parse(args, Words);
+            ParseResult command = root.Parse(args, Verb.AsWritten);
             int code = Run(root, command, results, messages, written, ranks);
             if (code != ExitCode.Ok || results.Failure is not { } lost)
                 return code;
@@ -53,9 +53,6 @@ internal static class App
             CultureInfo.CurrentCulture = culture;
         }
     }
-
-    /// <summary>How words are read: a file may be named @2x.png, so no word stands for a file of words.</summary>
-    internal static ParserConfiguration Words { get; } = new() { ResponseFileTokenReplacer = null };
 
     /// <summary>Builds the verbs and their options.</summary>
     internal static RootCommand Describe() => Describe(_ => throw new NotSupportedException());
@@ -112,7 +109,7 @@ internal static class App
 
     private static ParseResult WithRecipe(RootCommand root, ParseResult command, IReadOnlyList<string> words)
     {
-        ParseResult whole = root.Parse([.. command.Tokens.Select(token => token.Value), .. words], Words);
+        ParseResult whole = root.Parse([.. command.Tokens.Select(token => token.Value), .. words], Verb.AsWritten);
         return whole.Errors.Count == 0 ? whole
             : throw new ArgumentException($"With the options of the recipe: {UsageError.Of(whole)}");
     }

@@ -11,7 +11,7 @@ internal static partial class Program
 {
     public const string Continue = "continue", HiddenCaches = "hidden-caches", SweepModels = "models",
         SweepKills = "kills", Forget = "forget", SweepReaders = "readers", SweepExchange = "roundtrips",
-        Late = "late";
+        Late = "late", Many = "many";
 
     public static int Main(string[] words)
     {
@@ -34,12 +34,15 @@ internal static partial class Program
             case [Late]:
                 LateRank.Run();
                 break;
+            case [Many]:
+                ManyNotices.Run();
+                break;
             case [Forget, var backend]:
                 ForgottenExecutables.Forget(backend);
                 break;
             default:
                 throw new ArgumentException($"This program knows {Continue}, {HiddenCaches}, {SweepModels}, "
-                    + $"{SweepKills}, {SweepReaders}, {SweepExchange}, {Late} and {Forget}.", nameof(words));
+                    + $"{SweepKills}, {SweepReaders}, {SweepExchange}, {Late}, {Many} and {Forget}.", nameof(words));
         }
         return 0;
     }

@@ -9,6 +9,10 @@ namespace ConvNet.Cli.Verbs;
 /// <summary>A verb of the command <c>convnet</c>.</summary>
 internal abstract class Verb : Command
 {
+    /// <summary>How command lines are read: no word stands for a file of words, because a file may be named
+    /// @2x.png.</summary>
+    public static ParserConfiguration AsWritten { get; } = new() { ResponseFileTokenReplacer = null };
+
     /// <summary>Creates a verb.</summary>
     /// <param name="name">The name.</param>
     /// <param name="description">A description in one sentence.</param>

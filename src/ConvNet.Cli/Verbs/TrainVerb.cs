@@ -142,7 +142,7 @@ internal sealed class TrainVerb : Verb
         _saving.CheckEpochs(command, start, _loop.EpochsOf(command, goesOn?.Options.Epochs));
         _data.Check(command);
         ParseResult? resumed = goesOn?.Recipe is not { } recipe ? null
-            : this.Parse(Recipe.Words(recipe, $"{start.File}, recipe", this, _ => false), App.Words);
+            : this.Parse(Recipe.Words(recipe, $"{start.File}, recipe", this, _ => false), AsWritten);
         TrainingCallback[] callbacks = _control.Callbacks(command, resumed);
         TrainerOptions options = _control.Add(command, _loop.Trainer(command, goesOn), goesOn?.Options);
         TrainingSpec spec = _loop.Spec(command, goesOn, _data.Mixes(command, goesOn)) with

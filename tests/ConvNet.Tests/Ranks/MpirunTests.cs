@@ -94,6 +94,14 @@ public sealed class MpirunTests
     }
 
     [Test]
+    public void RankZeroHasRoomForNoticesToAThousandRanks()
+    {
+        CommandResult result = Repository.Run(_data.Folder, Mpirun, ["--allow-run-as-root", "-n", "1", "dotnet",
+            typeof(ManyNotices).Assembly.Location, Program.Many]);
+        Assert.That(result.Output, Does.Contain(ManyNotices.Arrive));
+    }
+
+    [Test]
     public void ARankThatRunsButDoesNotComeIsNamed()
     {
         CommandResult result = Repository.Run(_data.Folder, Mpirun, ["--allow-run-as-root", "--oversubscribe",
