@@ -34,10 +34,11 @@ internal static class NetworkFile
             ImportedModel imported = OnnxImport.Read(path);
             return (imported.ToSavedModel(), imported.Constants, imported.DataFiles);
         }
-        catch (InvalidDataException error) when (error.GetBaseException() is FreeSizeException)
+        catch (InvalidDataException error) when (error.GetBaseException() is FreeSizeException free)
         {
             throw new InvalidDataException($"{error.Message} A model with that size is made by: convnet import "
-                + $"{Verb.Quoted(path)} --input 3x224x224 --save MODEL.safetensors", error);
+                + $"{Verb.Quoted(path)} --input {Verb.Quoted($"{free.Input}=3x224x224")} --save MODEL.safetensors",
+                error);
         }
     }
 

@@ -60,6 +60,7 @@ internal sealed class ImportVerb : Verb
             });
             terminal.Cancellation.ThrowIfCancellationRequested();
             NetworkFile.CheckKept(_save, save, model.DataFiles);
+            _weights.AddNormalization(command, model, file);
             if (save is not null)
             {
                 model.Save(save);
@@ -87,6 +88,8 @@ internal sealed class ImportVerb : Verb
 
     private int ImportWeights(ParseResult command, Terminal terminal, string file, string? save)
     {
+        if (command.GetValue(_unbatched))
+            throw new ArgumentException($"{_unbatched.Name} is for ONNX files, not for weights. Omit it.");
         Shape? input = Words(command, _inputs).ToArray() switch
         {
             [] => null,

@@ -199,6 +199,8 @@ internal sealed class PredictVerb : Verb
             terminal.Warn(each.Error!);
         // Files that cannot be read are left out on request; scores that are not finite say that the model is broken.
         int broken = bad.Count(each => each.IsNotFinite);
+        if (bad.Length == predictions.Length && broken == 0)
+            return terminal.Fail($"None of the {bad.Length:N0} images could be read.");
         return broken == 0 ? ExitCode.Ok : terminal.Fail($"The scores of {broken:N0} images are not finite numbers. "
             + "The model is damaged, or the images do not suit it.");
     }

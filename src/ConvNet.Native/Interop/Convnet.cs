@@ -10,14 +10,14 @@ namespace ConvNet.Native.Interop;
 /// library.</remarks>
 internal static unsafe partial class Convnet
 {
-    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 3;
+    public const int CN_VERSION_MAJOR = 16, CN_VERSION_MINOR = 4;
     public const int CN_BLOCK = 16;
     public const int CN_MOST_SIZE = Limits.NativeSize;
     public const int CN_MOST_WINDOW = Limits.Window;
     public const int CN_MOST_MAXIMUM = Limits.NativeMaximum;
     public const int CN_NO_WINNER = 255;
     public const int CN_MOST_STATES = 4;
-    public const int CN_ACTIVATIONS = 23;
+    public const int CN_ACTIVATIONS = 24;
     public const int CN_ALGORITHMS = 3;
     public const int CN_SUM_RUN = 4096;
 

@@ -23,7 +23,7 @@ public sealed class ImportedModel
 
     /// <summary>The normalisation of pixels, if the file begins with one; the graph then reads normalised
     /// values.</summary>
-    public Normalization? Normalization { get; }
+    public Normalization? Normalization { get; internal set; }
 
     /// <summary>The names of the classes, if the metadata of the file has them.</summary>
     public IReadOnlyList<string> ClassNames { get; }

@@ -65,11 +65,12 @@ internal sealed record InputSizes(long Batch, IReadOnlyList<(string Name, long[]
             return [sizes[0], .. sample.Take(sizes.Length - 1).Select(size => (long)size)];
         }
         return Array.IndexOf(sizes, 0, 1) is > 0 and var free
-            ? throw Free($"dimension {free} of the input \"{Excerpt.Of(name)}\" "
+            ? throw Free(name, $"dimension {free} of the input \"{Excerpt.Of(name)}\" "
                 + (shape.Dim[free].DimParam is { Length: > 0 } word ? $"({Excerpt.Of(word)}) " : "")
                 + $"is free. Give the shape of a sample: {Excerpt.Of(name)}=3x224x224.")
             : sizes;
     }
 
-    private static InvalidDataException Free(string message) => new(message, new FreeSizeException(message));
+    private static InvalidDataException Free(string input, string message)
+        => new(message, new FreeSizeException(message, input));
 }

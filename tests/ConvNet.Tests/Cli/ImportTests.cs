@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ConvNet.Cli;
+using ConvNet.Data;
 using ConvNet.Models;
 using ConvNet.Onnx;
 using ConvNet.Serialization;
@@ -52,6 +53,22 @@ public sealed class ImportTests
         CommandLine text = CommandLine.Run("import", again);
         text.Succeeds();
         Assert.That(text.Output, Does.Contain("with the normalisation of pixels").And.Contain("output"));
+    }
+
+    [Test]
+    public void TheNormalizationOfAModelIsAddedOnRequest()
+    {
+        string plain = _folder.File("plain.onnx"), normalized = _folder.File("normalized.onnx"),
+            saved = _folder.File("named.safetensors");
+        File.WriteAllBytes(plain, Export(new OnnxExportOptions()));
+        File.WriteAllBytes(normalized, Export(new OnnxExportOptions { Normalization = new(16, [0.25f], [0.5f]) }));
+        JsonElement json = CommandLine.Run("import", plain, "--normalize", "mnist", "--save", saved, "--json").Json();
+        Assert.That(json.GetProperty("normalization").GetProperty("maxValue").GetDouble(), Is.EqualTo(255));
+        Assert.That(SavedModel.Load(saved).Normalization, Is.EqualTo(Normalization.Published("mnist")));
+        CommandLine.Run("import", normalized, "--normalize", "mnist").IsRefusedWith("--normalize mnist", "Omit");
+        CommandLine.Run("import", plain, "--normalize", "cifar10").IsRefusedWith("3");
+        CommandLine.Run("import", plain, "--classes", "3").IsRefusedWith("--classes is an option of --model");
+        CommandLine.Run("import", saved, "--model", "lenet5", "--unbatched").IsRefusedWith("--unbatched", "Omit");
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ConvNet.Cli;
 using ConvNet.Data;
 using ConvNet.Serialization;
 using ConvNet.Tests.Data;
@@ -133,6 +134,9 @@ public sealed class PredictTests
         Assert.That(all[1].GetProperty("classes").GetArrayLength(), Is.Zero);
         Assert.That(all[0].GetProperty("classes")[0].GetProperty("name").GetString(), Is.EqualTo("top"));
         Assert.That(skipped.Error, Does.Contain("warning").And.Contain("bad.png"));
+        CommandLine none = Predict(bad, "--on-bad-image", "skip");
+        Assert.That(none.ExitCode, Is.EqualTo(ExitCode.Failed));
+        Assert.That(none.Error, Does.Contain("None of the 1 images could be read"));
     }
 
     [Test]

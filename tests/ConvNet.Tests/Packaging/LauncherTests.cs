@@ -122,7 +122,7 @@ public sealed class LauncherTests
     {
         CommandResult result = Repository.Run(Repository.Root, Repository.Path("eng", "setup"), ["torhc"]);
         Assert.That(result.Output.Trim(),
-            Is.EqualTo("setup: unknown task: torhc; use build, torch, fashion-mnist, peers, browser, onnx, mpi, "
+            Is.EqualTo("setup: unknown task: torhc; use build, torch, fashion-mnist, peers, browser, onnx, mpi, slurm, "
                 + "format, pkg-config, aarch64, clang or windows"));
         Assert.That(result.ExitCode, Is.EqualTo(2));
     }

@@ -104,7 +104,7 @@ public sealed class LayerProperties(BackendCase backend)
     [Test]
     public void TheOrderOfABatchPermutesOutputsAndLeavesSummedGradients()
         => RandomProperty.Holds(seed => RandomCases.Layer(seed), made => made.Options.BatchSize > 1 && made.Layer
-            is not (Dropout or BatchNorm2d), made =>
+            is not (RandomDrop or BatchNorm2d), made =>
         {
             using var run = new LayerRunner(_backend, made);
             float[] image = run.Image(1), dy = run.Upstream(2);

@@ -263,7 +263,8 @@ public sealed class TorchCheckpointTests
         foreach ((string map, string says) in (IEnumerable<(string, string)>)[
             ("""{"a":"../part-2.safetensors"}""", "name of a file in the folder"), ("""{"a":1}""", "name of a file"),
             ("""{"a":".."}""", "name of a file"), ("""{"c":"part-1.safetensors"}""", "has no tensor \"c\""),
-            ("{}", "no tensors"), ("[]", "no index of tensors")])
+            ("""{"a":"none.safetensors"}""", "names none.safetensors"), ("{}", "no tensors"),
+            ("[]", "no index of tensors")])
         {
             Write(map);
             Assert.That(() => WeightFile.Read(index), Throws.TypeOf<InvalidDataException>()

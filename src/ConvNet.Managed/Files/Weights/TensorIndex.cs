@@ -21,6 +21,9 @@ internal static class TensorIndex
         foreach (IGrouping<string, string> file in map.GroupBy(entry => entry.File, entry => entry.Name))
         {
             string part = Path.Combine(folder, file.Key);
+            if (!File.Exists(part))
+                throw new InvalidDataException($"{path} names {Excerpt.Of(file.Key)}, but there is no such file in its "
+                    + "folder.");
             SafeTensors read = SafeTensors.Read(part);
             var tensors = read.Tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
             if (file.Except(read.Skipped).FirstOrDefault(name => !tensors.ContainsKey(name)) is { } missing)

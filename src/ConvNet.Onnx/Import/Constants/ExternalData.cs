@@ -80,7 +80,8 @@ internal sealed class ExternalData(string? folder)
         if (Entry(tensor, key) is not { } text)
             return null;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number
-            : throw new InvalidDataException($"{place} has the {key} \"{Excerpt.Of(text)}\", which is not a number.");
+            : throw new InvalidDataException($"{place} has the {key} \"{Excerpt.Of(text)}\"; it must be a whole number "
+                + "from 0.");
     }
 
     private static string? Entry(TensorProto tensor, string key)
