@@ -6,6 +6,7 @@
 # promised. Exit code 1: one of them does not hold; 2: there is no engine or no image.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+source tests/ranks
 
 engine=${1:-$(command -v podman >/dev/null && echo podman || echo docker)}
 compose=(docker compose)
@@ -49,16 +50,6 @@ has_ended() { [[ $(status Status) == exited ]]; }
 is_free() { "$engine" exec "$(container "$1")" sh -c '! grep -qs "^dotnet$" /proc/[0-9]*/comm'; }
 
 are_free() { has_ended && is_free rank1 && is_free rank3; }
-
-# within <seconds> <command>...: waits until the command succeeds
-within() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || return 1
-    sleep 0.1
-  done
-}
 
 # check <what> <command>...: a line of the result
 check() {

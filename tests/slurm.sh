@@ -32,16 +32,6 @@ check() {
   fi
 }
 
-# within <seconds> <command>...: waits until the command succeeds
-within() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || return 1
-    sleep 0.1
-  done
-}
-
 free_ports() {
   local port=$((10000 + RANDOM % 20000)) found=0
   while ((found < $1)); do

@@ -17,10 +17,13 @@ internal sealed class AveragedOption
     /// <param name="saved">The model.</param>
     /// <param name="file">The file of the model.</param>
     /// <exception cref="ArgumentException">The model has no averages.</exception>
-    public bool Of(ParseResult command, SavedModel saved, string file) => command.GetValue(_option)
-        && (saved.HasAverages ? true : throw new ArgumentException($"{_option.Name}: {file} has no averages of the "
-            + "weights. train --average saves them, as soon as it has averaged. Omit "
-            + $"{_option.Name} for the weights themselves."));
+    public bool Of(ParseResult command, SavedModel saved, string file)
+    {
+        bool isAsked = command.GetValue(_option);
+        return !isAsked || saved.HasAverages ? isAsked : throw new ArgumentException($"{_option.Name}: {file} has no "
+            + "averages of the weights. train --average saves them, as soon as it has averaged. Omit "
+            + $"{_option.Name} for the weights themselves.");
+    }
 
     /// <summary>Copies the weights that a command asks for.</summary>
     /// <inheritdoc cref="Of"/>

@@ -231,7 +231,9 @@ public sealed class SavedModel
             throw new InvalidDataException($"{path}: its metadata has the format {Format} but no "
                 + $"\"{ContentChecksum.Key}\". The file is damaged.");
         if (!header.Metadata.TryGetValue(GraphKey, out string? json))
-            throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"{GraphKey}\".");
+            throw new InvalidDataException($"{path} is not a saved model: its metadata has no \"{GraphKey}\". "
+                + "A file of weights alone needs its network: convnet import FILE --model NETWORK --save MODEL, or "
+                + $"{nameof(WeightFile)} in a program.");
         Graph graph = GraphJson.Read(json, $"{path}, {GraphKey}", layers);
         Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
             ? ReadNormalization(text, path) : null;
@@ -321,7 +323,6 @@ public sealed class SavedModel
     public void CopyAveragesTo(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
-        CheckAverages();
         CheckAveraged();
         Copy(executable, parameter => _values[AveragedWeights.NameOf(parameter)]);
     }
@@ -342,10 +343,7 @@ public sealed class SavedModel
     internal float[] ValuesOf(Parameter parameter, bool averaged)
     {
         if (averaged)
-        {
-            CheckAverages();
             CheckAveraged();
-        }
         return _values[averaged ? AveragedWeights.NameOf(parameter) : parameter.Name];
     }
 
@@ -354,6 +352,7 @@ public sealed class SavedModel
 
     private void CheckAveraged()
     {
+        CheckAverages();
         if (!HasAverages)
             throw new InvalidOperationException("The training in the file has not averaged its weights yet. Use the "
                 + "weights themselves.");

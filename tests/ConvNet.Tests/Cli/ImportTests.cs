@@ -162,6 +162,7 @@ public sealed class ImportTests
         CommandLine.Run("import", index, "--model", graph, "--save", _folder.File("whole.safetensors")).Succeeds();
         // Weights alone are no model.
         CommandLine.Run("train", "--weights", index, "--model", "lenet5").IsRefusedWith("no network", "convnet import");
+        CommandLine.Run("train", "--weights", shard).IsRefusedWith("not a saved model", "convnet import");
     }
 
     [Test]
