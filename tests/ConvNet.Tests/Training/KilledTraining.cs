@@ -22,22 +22,33 @@ internal sealed class KilledTraining : IDisposable
     public KilledTraining(string[] words, int seed) => (_words, _random) = (words, new Random(seed));
 
     /// <summary>Trains once without kills, then with kills, and starts anew with those that are left if a training is
-    /// complete before. Asserts that every training ends with the same bytes.</summary>
+    /// complete before. Every second kill comes after the program has written a checkpoint, the others at any moment
+    /// of its life. Asserts that every training ends with the same bytes.</summary>
     /// <param name="kills">The number of kills.</param>
     /// <returns>The number of trainings with kills, and that of kills after which a checkpoint was there.</returns>
     public (int Trainings, int Resumed) Run(int kills)
     {
         var clock = Stopwatch.StartNew();
+        TimeSpan untilCheckpoint;
         using (Process whole = Start("whole"))
+        {
+            WaitForCheckpoint(whole, "whole", before: null);
+            untilCheckpoint = clock.Elapsed;
             End(whole);
-        TimeSpan longest = clock.Elapsed;
+        }
+        TimeSpan life = clock.Elapsed;
         int trainings = 0, resumed = 0;
         for (int killed = 0; killed < kills || !IsComplete;)
         {
             if (IsComplete)
                 Directory.Delete(_folder.File("killed"), recursive: true);
+            string? before = LastCheckpoint("killed");
             using Process process = Start("killed", "--resume");
-            bool isKilled = killed < kills && !process.WaitForExit(longest * _random.NextDouble());
+            bool isLate = killed % 2 == 1;
+            if (killed < kills && isLate)
+                WaitForCheckpoint(process, "killed", before);
+            TimeSpan latest = isLate ? life - untilCheckpoint : life;
+            bool isKilled = killed < kills && !process.WaitForExit(latest * _random.NextDouble());
             if (isKilled)
                 process.Kill();
             // A process that was killed too late has ended by itself.
@@ -51,7 +62,7 @@ internal sealed class KilledTraining : IDisposable
             }
             IsComplete = false;
             killed++;
-            resumed += Directory.Exists(_folder.File("killed")) && Checkpoints("killed").Length > 0 ? 1 : 0;
+            resumed += LastCheckpoint("killed") is not null ? 1 : 0;
         }
         return (trainings, resumed);
     }
@@ -73,6 +84,18 @@ internal sealed class KilledTraining : IDisposable
 
     private string[] Checkpoints(string run) => [.. Directory.GetFiles(_folder.File(run), "epoch-*.safetensors")
         .Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+
+    private string? LastCheckpoint(string run) =>
+        Directory.Exists(_folder.File(run)) ? Checkpoints(run).LastOrDefault() : null;
+
+    /// <summary>Waits until the last checkpoint is another one than <paramref name="before"/>, or the program has
+    /// ended.</summary>
+    private void WaitForCheckpoint(Process process, string run, string? before)
+    {
+        var clock = Stopwatch.StartNew();
+        while (LastCheckpoint(run) == before && !process.WaitForExit(TimeSpan.FromMilliseconds(1)))
+            Assert.That(clock.Elapsed, Is.LessThan(s_patience), "no checkpoint appears");
+    }
 
     private Process Start(string run, params string[] more) => Process.Start(new ProcessStartInfo("dotnet",
         ["exec", typeof(App).Assembly.Location, "train", .. _words, "--checkpoint", _folder.File(run), .. more])
