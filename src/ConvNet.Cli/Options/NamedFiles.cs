@@ -47,10 +47,13 @@ internal sealed class NamedFiles
     public void AllowReplacement(Option written, Option read) => _replacements.Add((written, read));
 
     /// <summary>Whether a command line names a file.</summary>
-    public bool Contains(ParseResult command, string file)
+    /// <param name="command">The command line.</param>
+    /// <param name="file">The path of the file.</param>
+    /// <param name="toWrite">Whether only files are considered that the command writes.</param>
+    public bool Contains(ParseResult command, string file, bool toWrite = false)
     {
         string behind = Behind(file);
-        return Of(command).Any(named => named.Behind.Equals(behind, Case));
+        return Of(command).Any(named => (!toWrite || named.Use != FileUse.Read) && named.Behind.Equals(behind, Case));
     }
 
     /// <summary>Throws unless every output file is writable and differs from all other files of the command.</summary>

@@ -11,6 +11,7 @@ internal sealed class LogOptions
     // The norms of a network of many parameters take as long as a step.
     private const int ServedNorms = 50;
 
+    private readonly NamedFiles _files;
     private readonly Option<string?> _log, _tensorBoard;
     private readonly Option<int?> _norms;
     private readonly Option<bool> _withoutPictures;
@@ -18,6 +19,7 @@ internal sealed class LogOptions
     /// <summary>Adds the options to a verb.</summary>
     public LogOptions(Verb verb)
     {
+        _files = verb.Files;
         _log = verb.Optional<string>("--log", "Write every step and epoch to log.jsonl in this folder, and every epoch "
             + "to epochs.csv. A resumed training continues them.", "DIR");
         _tensorBoard = verb.Optional<string>("--tensorboard", "Write every step and epoch to this folder as an event "
@@ -41,7 +43,7 @@ internal sealed class LogOptions
     /// <param name="terminal">Receives a warning if the log cannot be written.</param>
     /// <param name="folder">The folder; null for a log without files.</param>
     /// <param name="options">What is trained, its pictures and its page.</param>
-    /// <exception cref="ArgumentException">An option needs another one.</exception>
+    /// <exception cref="ArgumentException">An option needs another one, or names a file of the log.</exception>
     /// <exception cref="IOException">The folder cannot be written, or has the log of another training.</exception>
     public TrainingLog? Open(ParseResult command, Terminal terminal, string? folder, TrainingLogOptions options)
     {
@@ -51,6 +53,12 @@ internal sealed class LogOptions
                 || command.GetValue(_norms) is null ? null
                 : throw new ArgumentException($"{_norms.Name} is an option of {_log.Name}, {_tensorBoard.Name} and "
                     + $"--serve. Add one of them, or omit {_norms.Name}.");
+        foreach (string file in folder is null ? [] : TrainingLog.FileNames.Select(name => Path.Combine(folder, name)))
+        {
+            if (_files.Contains(command, file, toWrite: true))
+                throw new ArgumentException($"{file} is a file of {_log.Name} and of another option. Use different "
+                    + "names.");
+        }
         options = options with
         {
             NormsEvery = command.GetValue(_norms) ?? (isServed ? ServedNorms : null),

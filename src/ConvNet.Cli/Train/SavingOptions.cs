@@ -67,9 +67,7 @@ internal sealed class SavingOptions
     {
         if (FolderOf(command) is { } path)
         {
-            if (command.GetValue(_save) is { } save && NamedFiles.Behind(save) == NamedFiles.Behind(path))
-                throw new ArgumentException($"{_save.Name} and {_checkpoint.Name} both name {path}, but one is a file "
-                    + "and the other a folder. Use different names.");
+            CheckSaveAgainst(command, path);
             var folder = CheckpointFolder.Open(path);
             if (Resumes(command) || folder.Files is not [.., var newest])
                 return folder;
@@ -182,6 +180,19 @@ internal sealed class SavingOptions
     private string? FolderOf(ParseResult command)
         => command.GetValue(_checkpoint) ?? (command.GetValue(_resume) is { } path && Directory.Exists(path) ? path
             : null);
+
+    private void CheckSaveAgainst(ParseResult command, string folder)
+    {
+        if (command.GetValue(_save) is not { } save)
+            return;
+        string file = NamedFiles.Behind(save), behind = NamedFiles.Behind(folder);
+        if (file == behind)
+            throw new ArgumentException($"{_save.Name} and {_checkpoint.Name} both name {folder}, but one is a file "
+                + "and the other a folder. Use different names.");
+        if (Path.GetDirectoryName(file) == behind && CheckpointFolder.IsOwn(Path.GetFileName(file)))
+            throw new ArgumentException($"{_save.Name} names {save}, which the checkpoints in {folder} would replace. "
+                + "Use another name.");
+    }
 
     private string PathToResume(ParseResult command) => command.GetValue(_resume) ?? command.GetValue(_checkpoint)
         ?? throw new ArgumentException($"{_resume.Name} needs a value: {_resume.Name} PATH, or {_checkpoint.Name} DIR "

@@ -206,6 +206,8 @@ internal static class AtomicFile
     // The system's error message without the temporary file name.
     private static string Reason(Exception error, string target)
     {
+        if (error is PathTooLongException)
+            return "the name of the file or of its folder is too long; use a shorter one";
         int end = error.Message.IndexOf(Path.GetFileName(target) + Mark, StringComparison.Ordinal);
         int separator = end < 0 ? -1 : error.Message.LastIndexOf(" :", end, StringComparison.Ordinal);
         string reason = end < 0 ? error.Message

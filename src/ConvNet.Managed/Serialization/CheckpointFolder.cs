@@ -23,7 +23,7 @@ namespace ConvNet.Serialization;
 /// </code></example>
 public sealed partial class CheckpointFolder : IDisposable
 {
-    private const string Extension = ".safetensors", LockFile = "lock";
+    private const string Extension = ".safetensors", BestName = "best" + Extension, LockFile = "lock";
 
     private readonly FileStream _lock;
 
@@ -33,7 +33,7 @@ public sealed partial class CheckpointFolder : IDisposable
     public string Path { get; }
 
     /// <summary>The path of the checkpoint of the best epoch. The file exists once an epoch is complete.</summary>
-    public string BestFile => System.IO.Path.Combine(Path, "best" + Extension);
+    public string BestFile => System.IO.Path.Combine(Path, BestName);
 
     /// <summary>The checkpoints, oldest first, without that of the best epoch.</summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
@@ -202,6 +202,9 @@ public sealed partial class CheckpointFolder : IDisposable
     /// <summary>Returns the checkpoints of a folder, the oldest first.</summary>
     internal static string[] FilesIn(string folder)
         => [.. Directory.EnumerateFiles(folder).Where(IsCheckpoint).OrderBy(Place)];
+
+    /// <summary>Whether a folder replaces or deletes files of this name.</summary>
+    internal static bool IsOwn(string name) => name is BestName or LockFile || IsCheckpoint(name);
 
     private static bool IsCheckpoint(string file) => NamePattern().IsMatch(System.IO.Path.GetFileName(file));
 

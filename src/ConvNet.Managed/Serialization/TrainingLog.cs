@@ -33,6 +33,9 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
 
     private const string Table = "epochs.csv", Content = "the log";
 
+    /// <summary>The names of the files of a log.</summary>
+    internal static readonly string[] FileNames = [RecordsName, Table];
+
     private static readonly TimeSpan s_betweenMemory = TimeSpan.FromSeconds(1);
 
     internal static readonly string[] Columns = ["epoch", "loss", "train_accuracy", "test_accuracy", "test_loss",
@@ -61,7 +64,7 @@ public sealed class TrainingLog : TrainingCallback, IDisposable
         if (File.Exists(folder))
             throw new IOException($"{folder} is a file. Name a folder for the log.");
         Directory.CreateDirectory(folder);
-        foreach (string name in (string[])[RecordsName, Table])
+        foreach (string name in FileNames)
         {
             if (!_options.Continues && File.Exists(PathOf(name)))
                 throw new IOException($"{folder} contains the log of a training, {name}. Resume that training, or name "

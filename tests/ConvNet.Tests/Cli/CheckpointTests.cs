@@ -99,6 +99,10 @@ public sealed class CheckpointTests
         string both = _data.File("both.safetensors");
         Train([.. s_trained, "--checkpoint", both, "--save", both]).IsRefusedWith("--save and --checkpoint both name");
         Assert.That(Path.Exists(both), Is.False);
+        string own = Path.Combine(folder, "best.safetensors");
+        byte[] best = File.ReadAllBytes(own);
+        Load(folder, "--save", own).IsRefusedWith($"--save names {own}", "would replace", "another name");
+        Assert.That(File.ReadAllBytes(own), Is.EqualTo(best));
     }
 
     [Test]

@@ -94,6 +94,9 @@ public sealed class TrainControlTests
             .GetProperty("conv1.weight").GetProperty("gradient").GetDouble(), Is.Positive);
         Assert.That(File.ReadAllLines(Path.Combine(log, "epochs.csv")), Has.Length.EqualTo(3));
         Train("--log", log).IsRefusedWith(log, "contains the log of a training");
+        string records = Path.Combine(log, "log.jsonl");
+        Train("--log", log, "--save", records)
+            .IsRefusedWith($"{records} is a file of --log and of another option");
         Train("--log-norms", "4").IsRefusedWith("--log-norms is an option of --log");
     }
 

@@ -80,17 +80,18 @@ public sealed class MpirunTests
         Assert.That(Weights("resumed"), Is.EqualTo(Weights("whole")).Within(Rounding));
     }
 
-    [Test]
-    public void AWrongSetUpIsOneErrorThatNamesTheRanks()
+    [TestCase("--seed", "7", "Rank 0: 1. Ranks 1 and 2: 7.")]
+    [TestCase("--rank-timeout", "30s", "Rank 0: not given. Ranks 1 and 2: 30s.")]
+    public void AWrongSetUpIsOneErrorThatNamesTheRanks(string option, string value, string shown)
     {
         string[] program = ["dotnet", s_tool, .. Options];
         CommandResult result = Repository.Run(_data.Folder, Mpirun, ["--allow-run-as-root", "--oversubscribe",
-            "-n", "1", .. program, "--epochs", "1", ":", "-n", "2", .. program, "--epochs", "1", "--seed", "7"]);
+            "-n", "1", .. program, "--epochs", "1", ":", "-n", "2", .. program, "--epochs", "1", option, value]);
         Assert.That(result.ExitCode, Is.Not.Zero);
         Assert.That(result.Output.Split('\n').Count(line => line.Contains("convnet: ", StringComparison.Ordinal)),
             Is.EqualTo(1), result.Output);
-        Assert.That(result.Output, Does.Contain("convnet: The ranks would train differently: --seed is not the same on "
-            + "all. Rank 0: 1. Ranks 1 and 2: 7."));
+        Assert.That(result.Output, Does.Contain($"convnet: The ranks would train differently: {option} is not the same "
+            + $"on all. {shown}"));
     }
 
     [Test]

@@ -110,6 +110,14 @@ public sealed class AtomicFileTests
     }
 
     [Test]
+    public void ANameThatIsTooLongIsSaidToBe()
+    {
+        string name = new('a', 300);
+        Assert.That(() => AtomicFile.Probe(_folder.File(name), "the model"), Throws.InstanceOf<IOException>()
+            .With.Message.Contains("is too long; use a shorter one. No file was created."));
+    }
+
+    [Test]
     public void ManyWritersOfOneFileAllEndWell()
     {
         byte[][] contents = [.. Enumerable.Range(0, 8).Select(i => Enumerable.Repeat((byte)i, 10_000).ToArray())];
