@@ -62,10 +62,11 @@ count_nunit() {
   fi
 }
 
-# Most tests keep one processor busy: two processes share them, what every backend must do, with the tests of torch, and
-# all other tests. Both take equally long.
+# Most tests keep one processor busy: two processes share them, what every backend must do, with the tests of torch and
+# ONNX, and all other tests. Both take equally long.
 nunit_tests() {
   local code=0 contract=0 is_contract="namespace == ConvNet.Tests.Contract or namespace == ConvNet.Tests.Torch"
+  is_contract+=" or namespace == ConvNet.Tests.Onnx"
   echo "== NUnit"
   mkdir -p build/nunit
   nunit_part contract "$is_contract" >build/nunit/contract.log 2>&1 &

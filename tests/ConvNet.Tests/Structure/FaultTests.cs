@@ -31,6 +31,26 @@ public sealed class FaultTests
         });
     }
 
+    /// <summary>All faults are in one build.</summary>
+    [Test]
+    public void FaultsReplaceTheSameTextOrTextsThatDoNotOverlap()
+    {
+        IEnumerable<Edit> edits = ((string[])["listed.json", "pool.json"])
+            .SelectMany(file => Read<FaultFile>(file).Faults).SelectMany(fault => fault.Edits);
+        Assert.Multiple(() =>
+        {
+            foreach (IGrouping<string, Edit> each in edits.GroupBy(edit => edit.File))
+            {
+                string text = File.ReadAllText(Repository.Path(each.Key));
+                (int Start, string Before)[] places = [.. each.Select(edit => edit.Before).Distinct()
+                    .Select(before => (text.IndexOf(before, StringComparison.Ordinal), before)).Order()];
+                for (int i = 1; i < places.Length; i++)
+                    Assert.That(places[i].Start, Is.AtLeast(places[i - 1].Start + places[i - 1].Before.Length),
+                        $"{each.Key}: {places[i - 1].Before} and {places[i].Before}");
+            }
+        });
+    }
+
     /// <summary>A fault names a check, and a check the model that meets it.</summary>
     [Test]
     public void EveryFaultHasANameOfItsOwnAndACheck()
