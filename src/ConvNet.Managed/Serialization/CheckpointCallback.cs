@@ -149,10 +149,16 @@ public sealed class CheckpointCallback : TrainingCallback
     private void Save(Trainer trainer)
     {
         if (_folder is not null)
-            OnSaved?.Invoke(_folder.Save(trainer.Executable, Training(trainer), _options.Keep, _normalization,
-                trainer.Averages));
+        {
+            // Not an argument of OnSaved, which is not evaluated where that is null.
+            string file = _folder.Save(trainer.Executable, Training(trainer), _options.Keep, _normalization,
+                trainer.Averages);
+            OnSaved?.Invoke(file);
+        }
         else
+        {
             Write(trainer, _file!);
+        }
         _saved = trainer.Progress;
     }
 

@@ -204,7 +204,7 @@ public sealed class CheckpointFolderTests
         {
             OnEpoch = epochs.Add,
             Callbacks = [new CheckpointCallback(folder, training, options: options)
-            { OnSaved = file => saved?.Add(file) }, new FailAt(failAt)],
+            { OnSaved = saved is null ? null : saved.Add }, new FailAt(failAt)],
         });
         Assert.That(Loader.BatchCount, Is.EqualTo(BatchCount));
         try
