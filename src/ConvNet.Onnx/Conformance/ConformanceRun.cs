@@ -100,7 +100,12 @@ internal sealed partial class ConformanceRun(IBackend backend)
             try
             {
                 return (OnnxImport.Model(model, each.ModelPath, each.Folder,
-                    new OnnxImportOptions { Constants = constants, Unbatched = isUnbatched }), constants == all);
+                    new OnnxImportOptions
+                    {
+                        Constants = constants,
+                        Unbatched = isUnbatched,
+                        RefusesTrainingMode = true,
+                    }), constants == all);
             }
             catch (Exception error) when (error is OnnxImportException or InvalidDataException)
             {

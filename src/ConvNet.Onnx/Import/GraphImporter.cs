@@ -11,6 +11,7 @@ namespace ConvNet.Onnx;
 internal sealed class GraphImporter(ModelProto model, string source, ExternalData external, OnnxImportOptions options)
 {
     private readonly List<(OnnxNode Node, string Reason)> _unsupported = [];
+    private readonly HashSet<string> _viewed = new(StringComparer.Ordinal);
     private int _unseen;
 
     /// <summary>Imports the graph.</summary>
@@ -26,7 +27,12 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         PatternTable.Apply(program);
         InputSizes sizes = InputSizes.Of([.. program.Inputs.Where(input => program.Uses(input.Name) > 0
             || program.Outputs.Contains(input.Name))], options.InputShapes, options.Unbatched);
-        var context = new ImportContext(program, sizes.Batch, options.Unbatched);
+        var context = new ImportContext(program, sizes.Batch, options.Unbatched)
+        {
+            RefusesTrainingMode = options.RefusesTrainingMode,
+            IsOfTorch = model.ProducerName == "pytorch",
+            Viewed = _viewed,
+        };
         foreach ((string name, long[] of) in sizes.Inputs)
             context.AddInput(name, of);
         foreach (ValueInfoProto input in program.Inputs)
@@ -36,8 +42,9 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         }
         foreach (OnnxNode node in program.Nodes)
             Import(context, program, folding, node);
-        if (_unsupported.Count == 0)
-            SetOutputs(context, program);
+        // Which outputs are views is known only now. They get their names in another attempt.
+        if (_unsupported.Count == 0 && !SetOutputs(context, program))
+            return Import();
         if (_unsupported.Count > 0)
             throw new OnnxImportException(source, [.. Unsupported()], _unseen);
         return new ImportedModel(context, normalization, ClassNames.Of(model));
@@ -133,8 +140,9 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
     private static string NameOf(OnnxNode node)
         => node.Name.Length > 0 ? node.Name : node.Outputs.FirstOrDefault(output => output.Length > 0) ?? "";
 
-    // An output has the name of its node. A view of another node, or of an input, becomes a layer of its own.
-    private void SetOutputs(ImportContext context, OnnxProgram program)
+    // An output has the name of its node. A view of another node, or of an input, becomes a layer of its own. Returns
+    // false if that name was given to the layer of the values.
+    private bool SetOutputs(ImportContext context, OnnxProgram program)
     {
         var outputs = new List<Node>();
         foreach (string name in program.Outputs)
@@ -152,6 +160,8 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 Node node = value.Node;
                 if (node.Shape != shape || node.Layer is null || node.Name != name || outputs.Contains(node))
                     node = context.AddNamed(name, new Reshape(shape), node);
+                if (node.Name != name && _viewed.Add(name))
+                    return false;
                 context.OutputSizes.Add((name, value.Sizes[context.Lead..]));
                 outputs.Add(node);
             }
@@ -162,6 +172,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         }
         if (_unsupported.Count == 0 && outputs.Count > 0)
             Finish(context.Graph, outputs);
+        return true;
     }
 
     private static ConstantOutput ConstantOf(OnnxProgram program, string name)

@@ -29,6 +29,15 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     /// samples.</summary>
     public int Lead => isUnbatched ? 1 : 0;
 
+    /// <summary>Whether normalisation and dropout in training mode are refused.</summary>
+    public bool RefusesTrainingMode { get; init; }
+
+    /// <summary>Whether PyTorch wrote the file.</summary>
+    public bool IsOfTorch { get; init; }
+
+    /// <summary>The outputs that are views of the values of a layer, which therefore has another name.</summary>
+    public IReadOnlySet<string> Viewed { get; init; } = new HashSet<string>();
+
     /// <summary>The values of the parameters.</summary>
     public Dictionary<Parameter, float[]> Values { get; } = [];
 
@@ -198,8 +207,11 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     {
         string output = node.Outputs[0];
         if (!_layerNames.TryGetValue(output, out string? name))
-            _layerNames[output] = name = program.Outputs.Contains(output) ? output : WeightsOf(node)
+        {
+            _layerNames[output] = name = Viewed.Contains(output) ? $"{output}.values"
+                : program.Outputs.Contains(output) ? output : WeightsOf(node)
                 ?? (node.Name.Length > 0 && _names.Add(node.Name) ? node.Name : output);
+        }
         return name;
     }
 

@@ -13,6 +13,10 @@ public sealed record OnnxImportOptions
     /// every input and output is that of the samples.</summary>
     public bool Unbatched { get; init; }
 
+    /// <summary>Whether normalisation and dropout in training mode are refused, because their results in inference are
+    /// not those of the file. By default, they become the layers that train so.</summary>
+    internal bool RefusesTrainingMode { get; init; }
+
     /// <summary>Values of inputs that are to be constants, by name, such as weights that the file has as
     /// inputs.</summary>
     internal IReadOnlyDictionary<string, TensorProto> Constants { get; init; } = new Dictionary<string, TensorProto>();

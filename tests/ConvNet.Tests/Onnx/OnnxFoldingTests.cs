@@ -23,6 +23,13 @@ public sealed class OnnxFoldingTests
         Case("Gemm", [OnnxAttribute.Of("transA", 1), OnnxAttribute.Of("transB", 1), OnnxAttribute.Of("alpha", 0.5f),
             OnnxAttribute.Of("beta", 2f)], Of(Type.Float, [3, 2], 1, 2, 3, 4, 5, 6),
             Of(Type.Float, [1, 3], 6, 5, 4), Of(Type.Float, [2, 1], 1, -1)),
+        Case("MatMul", Of(Type.Float, [2], 1, 2), Of(Type.Float, [2, 3], 1, 2, 3, 4, 5, 6)),
+        Case("MatMul", Of(Type.Float, [2, 3], 1, 2, 3, 4, 5, 6), Of(Type.Float, [3], 1, 2, 3)),
+        Case("MatMul", Of(Type.Float, [3], 1, 2, 3), Of(Type.Float, [3], 4, 5, 6)),
+        Reduction("ReduceMean", 1, [0, 2]), Reduction("ReduceMean", 0, [1]), Reduction("ReduceMax", 1, [-1]),
+        Reduction("ReduceMin", 0, [0, 1]), Reduction("ReduceL1", 1, [1]), Reduction("ReduceL2", 0, [2]),
+        Reduction("ReduceSumSquare", 1, []),
+        Case("ReduceSum", Of(Type.Float, [2, 2], 1, 2, 3, 4), Of(Type.Int64, 1)),
         Case("Where", Of(Type.Bool, 1, 0), Of(Type.Int64, 5, 6), Of(Type.Int64, 7, 8)),
         Case("Range", Of(Type.Int32, [], 9), Of(Type.Int32, [], 1), Of(Type.Int32, [], -3)),
     ];
@@ -56,11 +63,17 @@ public sealed class OnnxFoldingTests
         Assert.That(() => rounded.Import(), Throws.TypeOf<OnnxImportException>().With.Message.Contains("bfloat16"));
     }
 
+    private static TestCaseData Reduction(string type, int keeps, int[] axes) => Case(type,
+        [OnnxAttribute.Of("keepdims", keeps), .. axes.Length > 0 ? [OnnxAttribute.Of("axes", axes)]
+            : (AttributeProto[])[]],
+        Of(Type.Float, [2, 3, 2], 1, -2, 3, 4, -5, 6, -7, 8, 9, 10, 11, -12));
+
     private static TestCaseData Case(string type, params TensorProto[] constants) => Case(type, [], constants);
 
     private static TestCaseData Case(string type, AttributeProto[] attributes, params TensorProto[] constants)
-        => new TestCaseData(Model(type, attributes, constants)).SetArgDisplayNames(type, string.Join(", ",
-            constants.Select(constant => $"{(Type)constant.DataType}")));
+        => new TestCaseData(Model(type, attributes, constants)).SetArgDisplayNames([type,
+            .. attributes.Select(each => $"{each.Name} {each.I} {string.Join(' ', each.Ints)}"), string.Join(", ",
+            constants.Select(constant => $"{(Type)constant.DataType} {string.Join('×', constant.Dims)}"))]);
 
     private static byte[] Model(string type, AttributeProto[] attributes, TensorProto[] constants)
     {

@@ -227,7 +227,9 @@ internal static class FoldedMoves
     private static long[]? AxesOf(OnnxNode node, IReadOnlyList<OnnxTensor?> inputs) => node.Version
         < FirstWithAxesInput ? node.Wholes("axes") : inputs.ElementAtOrDefault(1)?.ToWholes();
 
-    private static int Dimension(long axis, int rank) => axis >= -rank && axis < rank
+    /// <summary>The dimension that an axis is, which counts from the end if it is negative.</summary>
+    /// <exception cref="InvalidDataException">There is no such dimension.</exception>
+    public static int Dimension(long axis, int rank) => axis >= -rank && axis < rank
         ? (int)(axis < 0 ? axis + rank : axis)
         : throw new InvalidDataException($"axis {axis} does not exist in a constant of {rank} dimensions.");
 

@@ -6,9 +6,16 @@ internal static class FoldedProducts
     // So that a small file cannot ask for much time: about a second.
     private const double MostProducts = 1 << 30;
 
-    /// <summary>MatMul of two matrices.</summary>
+    /// <summary>MatMul of two matrices, of which each may be a vector: a row before the other, a column behind
+    /// it.</summary>
     public static OnnxTensor MatMul(OnnxNode node, IReadOnlyList<OnnxTensor?> inputs)
-        => Product(node, inputs[0]!, inputs[1]!, (false, false), 1);
+    {
+        (OnnxTensor a, OnnxTensor b) = (inputs[0]!, inputs[1]!);
+        bool isRow = a.Sizes.Length == 1, isColumn = b.Sizes.Length == 1;
+        OnnxTensor product = Product(node, isRow ? a.WithSizes([1, a.Length]) : a,
+            isColumn ? b.WithSizes([b.Length, 1]) : b, (false, false), 1);
+        return product.WithSizes([.. isRow ? [] : product.Sizes[..1], .. isColumn ? [] : product.Sizes[1..]]);
+    }
 
     /// <summary>Gemm.</summary>
     public static OnnxTensor Gemm(OnnxNode node, IReadOnlyList<OnnxTensor?> inputs)

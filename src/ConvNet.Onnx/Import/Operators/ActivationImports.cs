@@ -182,13 +182,15 @@ internal static class ActivationImports
     /// <summary>LogSoftmax.</summary>
     public static void LogSoftmax(ImportContext c, OnnxNode node) => AddSoftmax(c, node, new LogSoftmax());
 
-    /// <summary>Dropout: the layer that the export wrote, or a <see cref="ConvNet.Dropout"/>. In inference, all values
-    /// of the mask are true.</summary>
+    /// <summary>Dropout: the layer that the export wrote, or a <see cref="ConvNet.Dropout"/>, which drops values in
+    /// training alone. In inference, all values of the mask are true.</summary>
     public static void Dropout(ImportContext c, OnnxNode node)
     {
         float probability = node.Has("ratio") ? node.Real("ratio") : (float)c.Scalar(node, 1, 0.5);
-        if (c.Scalar(node, 2, 0) != 0 && probability != 0)
-            throw new UnsupportedNodeException("it drops values in inference too (training_mode)");
+        bool trains = c.Scalar(node, 2, 0) != 0 && probability != 0;
+        if (trains && (c.RefusesTrainingMode || c.IsRead(node, 1)))
+            throw new UnsupportedNodeException(c.RefusesTrainingMode
+                ? "it drops values in inference too (training_mode)" : "its random mask is read");
         if (c.IsRead(node, 1))
             c.Define(node.Outputs[1], c.Filled(node, c.Input(node), 1));
         Elementwise(c, node, DropoutNodes.LayerOf(node.Note, probability));

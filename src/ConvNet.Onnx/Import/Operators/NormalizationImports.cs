@@ -11,7 +11,8 @@ internal static class NormalizationImports
 
     private const int FirstPerChannel = 21, FirstWithoutSpatial = 9;
 
-    /// <summary>BatchNormalization: a <see cref="BatchNorm2d"/>.</summary>
+    /// <summary>BatchNormalization: a <see cref="BatchNorm2d"/>, which normalises with the statistics of the batch in
+    /// training alone.</summary>
     public static void Batch(ImportContext c, OnnxNode node)
     {
         if (TrainsBatch(node) && c.Lead > 0)
@@ -19,7 +20,9 @@ internal static class NormalizationImports
             BatchOfSample(c, node);
             return;
         }
-        if (TrainsBatch(node) || Enumerable.Range(1, 4).Any(i => c.IsRead(node, i)))
+        if (Enumerable.Range(1, 4).Any(i => c.IsRead(node, i)))
+            throw new UnsupportedNodeException("its statistics are read, which a layer does not pass on");
+        if (TrainsBatch(node) && c.RefusesTrainingMode)
             throw new UnsupportedNodeException("it normalises with the statistics of the batch (training_mode)");
         if (node.Version < FirstWithoutSpatial && node.Whole("spatial", 1) == 0)
             throw new UnsupportedNodeException("it has statistics of every pixel (spatial=0)");
@@ -84,9 +87,18 @@ internal static class NormalizationImports
         Activation x = c.WithChannels(c.Input(node), 1);
         int groups = node.Whole("num_groups") is >= 1 and <= int.MaxValue and var given ? (int)given
             : throw new InvalidDataException($"{node.Place} has {node.Whole("num_groups")} groups.");
+        int channels = c.Stored(x).Shape.C, repeats = 1;
+        bool affine = node.Has(1);
         // The first version has a scale for each group.
-        int perGroup = node.Version < FirstPerChannel && node.Domain.Length == 0 ? c.Stored(x).Shape.C / groups : 1;
-        Normalized(c, node, x, new GroupNorm(groups, node.Real("epsilon", 1e-5f), node.Has(1)), perGroup);
+        if (node.Version < FirstPerChannel && node.Domain.Length == 0)
+            repeats = channels / groups;
+        else if (affine && c.Constant(node, 1) is { Length: 1 } scale && c.Constant(node, 2) is { Length: 1 } shift)
+        {
+            // Torch writes 1 and 0 behind a normalisation without parameters.
+            affine = scale.At(0) != 1 || shift.At(0) != 0;
+            repeats = channels;
+        }
+        Normalized(c, node, x, new GroupNorm(groups, node.Real("epsilon", 1e-5f), affine), repeats);
     }
 
     /// <summary>LayerNormalization: a <see cref="LayerNorm"/> of the whole sample or of the last dimensions as
@@ -96,14 +108,39 @@ internal static class NormalizationImports
         Activation x = c.Input(node);
         int axis = c.Dimension(x, node.Whole("axis", -1));
         long count = node.Whole("count", x.Rank - axis);
-        if (axis + count != x.Rank)
+        if (count != 1 && axis + count != x.Rank)
             throw new UnsupportedNodeException($"it normalises {count} dimensions from {axis} on, of {x.Rank}");
         if (axis == 0)
             throw new UnsupportedNodeException("it normalises over the samples");
-        if (c.IsRead(node, 0))
+        if (!AreOf(c, node, 1, x, axis, (int)count) || !AreOf(c, node, 2, x, axis, (int)count))
+            AddApart(c, node);
+        else if (axis + count != x.Rank)
+            Normalized(c, node, c.WithChannels(x, axis), NormOf(node, LayerNormAxes.Channels));
+        else if (c.IsRead(node, 0))
             AddLayer(c, node, x, axis);
         if (c.IsRead(node, 1) || c.IsRead(node, 2))
             AddStatistics(c, node, c.Plain(x), axis);
+    }
+
+    // Whether a scale or a shift behind a composed normalisation has a value for each that is normalised together.
+    private static bool AreOf(ImportContext c, OnnxNode node, int input, Activation x, int axis, int count)
+    {
+        if (!node.Has("count") || c.Optional(node, input) is not { } values)
+            return true;
+        int first = x.Rank - values.Sizes.Length;
+        return values.Length == Views.Product(x.Sizes[axis..(axis + count)]) && first >= 0
+            && values.Sizes.Index().All(each => each.Item == 1
+                || (each.Index + first >= axis && each.Index + first < axis + count));
+    }
+
+    // Scale and shift by layers of their own.
+    private static void AddApart(ImportContext c, OnnxNode node)
+    {
+        string normalised = $"{node.Outputs[0]}.normalised", scaled = $"{node.Outputs[0]}.scaled";
+        Layer(c, node with { Name = normalised, Inputs = [node.Inputs[0]], Outputs = [normalised] });
+        ArithmeticImports.Mul(c,
+            node with { Name = scaled, Inputs = [normalised, node.Inputs[1]], Outputs = [scaled] });
+        ArithmeticImports.Add(c, node with { Inputs = [scaled, node.Inputs[2]] });
     }
 
     private static void AddLayer(ImportContext c, OnnxNode node, Activation x, int axis)

@@ -1,3 +1,5 @@
+using Onnx;
+
 namespace ConvNet.Onnx;
 
 /// <summary>The import of reductions: pooling over whole dimensions.</summary>
@@ -25,6 +27,77 @@ internal static class ReductionImports
         Max(c, node with { Name = largest, Outputs = [largest], Inputs = [negated, .. node.Inputs.Skip(1)] });
         ArithmeticImports.Neg(c, node with { Inputs = [largest] });
     }
+
+    /// <summary>ReduceL1: the sum of the magnitudes.</summary>
+    public static void L1(ImportContext c, OnnxNode node)
+    {
+        OnnxNode magnitudes = Step(node, "magnitudes", node.Inputs[0]);
+        ArithmeticImports.Abs(c, magnitudes);
+        Sum(c, Reduction(node, magnitudes));
+    }
+
+    /// <summary>ReduceL2: the root of the sum of the squares.</summary>
+    public static void L2(ImportContext c, OnnxNode node)
+    {
+        OnnxNode sum = Step(node, "sum", [.. node.Inputs]);
+        SumSquare(c, sum);
+        ActivationImports.Sqrt(c, node with { Inputs = sum.Outputs });
+    }
+
+    /// <summary>ReduceSumSquare: the sum of the squares.</summary>
+    public static void SumSquare(ImportContext c, OnnxNode node)
+    {
+        OnnxNode squares = Step(node, "squares", node.Inputs[0], node.Inputs[0]);
+        ArithmeticImports.Mul(c, squares);
+        Sum(c, Reduction(node, squares));
+    }
+
+    /// <summary>ReduceLogSum: the logarithm of the sum.</summary>
+    public static void LogSum(ImportContext c, OnnxNode node)
+    {
+        OnnxNode sum = Step(node, "sum", [.. node.Inputs]);
+        Sum(c, Reduction(sum, node.Inputs[0]));
+        ActivationImports.Plain<Log>(c, node with { Inputs = sum.Outputs });
+    }
+
+    /// <summary>ReduceLogSumExp: the logarithm of the sum of the exponentials, of which the largest is 1: the largest
+    /// value is taken away before, and added behind.</summary>
+    public static void LogSumExp(ImportContext c, OnnxNode node)
+    {
+        OnnxNode largest = Step(node, "largest", [.. node.Inputs]), kept = Step(node, "kept", [.. node.Inputs]);
+        Max(c, largest);
+        Max(c, kept with
+        {
+            Attributes = new Dictionary<string, AttributeProto>(node.Attributes)
+            {
+                ["keepdims"] = OnnxAttribute.Of("keepdims", 1),
+            },
+        });
+        OnnxNode centred = Step(node, "centred", node.Inputs[0], kept.Outputs[0]),
+            powers = Step(node, "powers", centred.Outputs[0]), sum = Step(node, "sum", [.. node.Inputs]),
+            logarithm = Step(node, "logarithm", sum.Outputs[0]);
+        ArithmeticImports.Sub(c, centred);
+        ActivationImports.Plain<Exp>(c, powers);
+        Sum(c, Reduction(sum, powers));
+        ActivationImports.Plain<Log>(c, logarithm);
+        ArithmeticImports.Add(c, node with { Inputs = [logarithm.Outputs[0], largest.Outputs[0]] });
+    }
+
+    // A node that computes a part of what a node computes.
+    private static OnnxNode Step(OnnxNode node, string part, params string[] inputs)
+    {
+        string name = $"{node.Outputs[0]}.{part}";
+        return node with { Name = name, Inputs = inputs, Outputs = [name] };
+    }
+
+    // A sum along the same dimensions. Its axes became an input in an earlier version than those of other reductions.
+    private static OnnxNode Reduction(OnnxNode node, OnnxNode of) => Reduction(node, of.Outputs[0]);
+
+    private static OnnxNode Reduction(OnnxNode node, string values) => node with
+    {
+        Inputs = [values, .. node.Inputs.Skip(1)],
+        Version = node.Version < FirstWithInputOfAll ? FirstWithInput - 1 : node.Version,
+    };
 
     private static void Reduce(ImportContext c, OnnxNode node, int firstWithInput, Func<Extent, bool, Layer> layerOf)
     {

@@ -6,7 +6,8 @@ internal static class ResizeImports
     private const int FirstPadInputs = 11, FirstWithPads = 2, FirstResize = 11, FirstUpsampleInput = 9,
         FirstTile = 6, MostWeights = 1 << 24;
 
-    /// <summary>Pad: a <see cref="Pad2d"/>, and a <see cref="Slice"/> where a padding is negative.</summary>
+    /// <summary>Pad: a <see cref="Pad2d"/>, and a <see cref="Slice"/> where a padding is negative. Channels are
+    /// padded as rows.</summary>
     public static void Pad(ImportContext c, OnnxNode node)
     {
         Activation x = c.Plain(c.Input(node));
@@ -21,9 +22,8 @@ internal static class ResizeImports
             throw new InvalidDataException($"{node.Place} has {pads.Length} pads for a tensor of {x.Rank} dimensions.");
         string mode = node.Text("mode", "constant");
         double value = attributes ? node.Real("value") : c.Scalar(node, 2, 0);
-        if (pads[0] != 0 || pads[1] != 0 || pads[x.Rank] != 0 || pads[x.Rank + 1] != 0)
-            throw new UnsupportedNodeException("it pads samples or channels");
-        var padding = new Padding(Of(2, 0), Of(3, 0), Of(2, x.Rank), Of(3, x.Rank));
+        if (pads[0] != 0 || pads[x.Rank] != 0)
+            throw new UnsupportedNodeException("it pads samples");
         PadMode how = mode switch
         {
             "constant" => PadMode.Zeros,
@@ -31,20 +31,43 @@ internal static class ResizeImports
             "edge" => PadMode.Replicate,
             _ => throw new UnsupportedNodeException($"no layer pads in the mode \"{Excerpt.Of(mode)}\""),
         };
+        bool channels = Of(1, 0) != 0 || Of(1, x.Rank) != 0;
+        if (channels && x.Rank < 3)
+            throw new UnsupportedNodeException("it pads vectors; a layer pads maps");
+        string within = $"{node.Outputs[0]}.within";
+        if (!channels || pads.Index().Any(each => each.Index % x.Rank > 1 && each.Item != 0))
+            x = Padded(c, channels ? node with { Name = within, Outputs = [within] } : node, x,
+                new Padding(Of(2, 0), Of(3, 0), Of(2, x.Rank), Of(3, x.Rank)), how, value);
+        if (channels)
+        {
+            // The channels become rows.
+            Activation rows = c.WithChannels(x, 2),
+                y = Padded(c, node, Activation.Of(c.Stored(rows), rows.Stored),
+                    new Padding(Of(1, 0), 0, Of(1, x.Rank), 0), how, value);
+            x = rows.With(y.Node, y.Stored);
+        }
+        c.Set(node, x);
+
+        int Of(int dimension, int from) => dimension >= x.Rank ? 0
+            : (int)Math.Clamp(pads[from + dimension], int.MinValue, int.MaxValue);
+    }
+
+    // Pads the rows and columns of a value whose dimensions are in the order in which they are stored.
+    private static Activation Padded(ImportContext c, OnnxNode node, Activation x, Padding padding, PadMode how,
+        double value)
+    {
         Node map = padding.Least < 0 ? Cropped(c, node, x, padding) : c.Stored(x);
         padding = new Padding(Math.Max(0, padding.Top), Math.Max(0, padding.Left), Math.Max(0, padding.Bottom),
             Math.Max(0, padding.Right));
-        bool isFilled = mode == "constant" && value != 0 && padding != 0;
+        bool isFilled = how == PadMode.Zeros && value != 0 && padding != 0;
         Node padded = isFilled ? c.AddPart(node, "zeros", new Pad2d(padding, how), map)
             : c.Add(node, new Pad2d(padding, how), map);
         Shape y = padded.Shape;
         Activation result = Activation.Of(padded, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]);
-        c.Set(node, result);
-        if (isFilled)
-            AddBorder(c, node, result, padding, (float)value);
-
-        int Of(int dimension, int from) => dimension >= x.Rank ? 0
-            : (int)Math.Clamp(pads[from + dimension], int.MinValue, int.MaxValue);
+        if (!isFilled)
+            return result;
+        AddBorder(c, node, result, padding, (float)value);
+        return c.Find(node.Outputs[0])!;
     }
 
     // A layer pads with 0, to which the value is added.
@@ -145,7 +168,9 @@ internal static class ResizeImports
         if (node.Whole("antialias") != 0)
             throw new UnsupportedNodeException("it smooths (antialias)");
         var positions = new ResizePositions(node.Text("coordinate_transformation_mode", "half_pixel"),
-            node.Text("nearest_mode", "round_prefer_floor"), mode, node.Note == ConvNet.Upsample.Declared.Kind)
+            node.Text("nearest_mode", "round_prefer_floor"), mode,
+            // Torch aligns the corners of the output as it is; the operator those of one whose size is not rounded.
+            node.Note == ConvNet.Upsample.Declared.Kind || c.IsOfTorch)
         {
             CubicCoefficient = node.Real("cubic_coeff_a", -0.75f),
             ExcludesOutside = node.Whole("exclude_outside") != 0,

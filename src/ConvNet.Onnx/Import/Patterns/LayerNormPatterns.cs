@@ -32,14 +32,15 @@ internal static class LayerNormPatterns
     /// <summary>A normalisation without parameters, times a constant, plus a constant.</summary>
     public static OnnxNode? Affine(OnnxProgram program, OnnxNode last)
     {
-        if (program.Constant(last, 1) is null || program.Producer(last.Input(0), "Mul") is not { } scaled
-            || program.Constant(scaled, 1) is null
-            || program.Producer(scaled.Input(0), Name) is not { Inputs.Count: 1 } normal)
+        if (program.WithConstant(last) is not (var product, var shift)
+            || program.Producer(product, "Mul") is not { } scaled
+            || program.WithConstant(scaled) is not (var normalised, var scale)
+            || program.Producer(normalised, Name) is not { Inputs.Count: 1 } normal)
             return null;
         return normal with
         {
             Name = last.Name,
-            Inputs = [normal.Input(0), scaled.Input(1), last.Input(1)],
+            Inputs = [normal.Input(0), scale, shift],
             Outputs = last.Outputs,
         };
     }

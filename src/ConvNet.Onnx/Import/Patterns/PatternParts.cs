@@ -22,6 +22,11 @@ internal static class PatternParts
     public static double? Scalar(this OnnxProgram program, string value)
         => program.Constants.GetValueOrDefault(value) is { Length: 1 } constant ? constant.At(0) : null;
 
+    /// <summary>Returns the two inputs of a node of which one is a constant, with the constant last.</summary>
+    public static (string Value, string Constant)? WithConstant(this OnnxProgram program, OnnxNode node)
+        => program.Constants.ContainsKey(node.Input(1)) ? (node.Input(0), node.Input(1))
+            : program.Constants.ContainsKey(node.Input(0)) ? (node.Input(1), node.Input(0)) : null;
+
     /// <summary>Whether two numbers are equal but for the rounding of constants.</summary>
     public static bool IsNear(this double a, double b) => Math.Abs(a - b) <= 1e-3 * Math.Abs(b);
 
