@@ -113,8 +113,9 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
 
     /// <summary>Throws unless something was compared and everything passed or was accepted. Serves as an assertion in
     /// any test framework.</summary>
-    /// <remarks>The case is written to a file, so that <c>convnet gradcheck --case</c> reproduces the failure. A custom
-    /// layer cannot be written as JSON; in that case the message gives the call instead.</remarks>
+    /// <remarks>The case is written to a file, so that <c>convnet gradcheck --case</c> reproduces the failure. The
+    /// command does not know custom layers, losses and optimisers; with one, the message gives the call
+    /// instead.</remarks>
     /// <param name="caseFile">The path of the file. If null, a new file in the current directory is used:
     /// <c>gradcheck-failure.json</c>, with a suffix -2, -3 and so on if needed.</param>
     /// <exception cref="GradientCheckException">A value is wrong, or nothing was compared. The message is
@@ -131,10 +132,14 @@ public sealed record GradientReport(IReadOnlyList<LayerReport> Layers, IReadOnly
             bool isCommand = Case is not null && Origin!.Command("", Disagreeing) is not null;
             string? file = isCommand ? Path.GetFullPath(caseFile ?? GradientCaseFile.UnusedName()) : null;
             if (file is not null)
+            {
+                // The command knows the layers, losses and optimisers of this library only.
+                GradientCaseFile.Read(GradientCaseFile.Write(Case!));
                 GradientCaseFile.Save(file, Case!);
+            }
             again = Again(file);
         }
-        catch (NotSupportedException)
+        catch (Exception custom) when (custom is NotSupportedException or InvalidDataException)
         {
             again = Again(file: null);
         }

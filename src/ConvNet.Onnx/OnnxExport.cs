@@ -53,9 +53,9 @@ public static class OnnxExport
 
         float[] Checked(Parameter parameter)
         {
-            float[] read = values(parameter);
-            return read.Length == parameter.Length ? read : throw new ArgumentException($"{parameter} was given "
-                + $"{read.Length} values; it has {parameter.Length}.", nameof(values));
+            float[]? read = values(parameter);
+            return read?.Length == parameter.Length ? read : throw new ArgumentException($"{parameter} was given "
+                + $"{read?.Length ?? 0} values; it has {parameter.Length}.", nameof(values));
         }
     }
 

@@ -217,9 +217,7 @@ public abstract partial class Executable
     private void CheckOwn(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        if (parameter.Node.Graph != Graph)
-            throw new ArgumentException($"{parameter.Name} belongs to another graph. Pass a parameter of this one.",
-                nameof(parameter));
+        parameter.ThrowIfNotOf(Graph, nameof(parameter));
     }
 
     // The condition is tested by the caller, so that no message is formatted unless there is an error.

@@ -80,26 +80,48 @@ public static class ExecutableExtensions
         return ParameterGroup.TrainableIn(graph, patterns);
     }
 
-    /// <summary>Copies all parameters and buffers to another executable of the same graph, on any backend.</summary>
+    /// <summary>Copies all parameters and buffers to another executable of the same graph, on any backend; or those
+    /// that it has in common with another network.</summary>
     /// <param name="executable">The executable to read.</param>
     /// <param name="other">The executable to write.</param>
+    /// <param name="strict">Whether both must be of the same graph. If not, the parameters and buffers with the same
+    /// name and dimensions are copied, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
+    /// <returns>The parameters and buffers of the other executable that were not written; empty if it is
+    /// strict.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="ArgumentException">The other executable belongs to another graph.</exception>
+    /// <exception cref="ArgumentException">The other executable belongs to another graph; or it is not strict, and
+    /// nothing is in common.</exception>
     /// <exception cref="InvalidOperationException">A trainable parameter has not been written, or a call of one of the
     /// executables is in progress.</exception>
     /// <exception cref="ObjectDisposedException">An executable or its backend is disposed.</exception>
-    public static void CopyParametersTo(this IExecutable executable, IExecutable other)
+    public static IReadOnlyList<Parameter> CopyParametersTo(this IExecutable executable, IExecutable other,
+        bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(executable);
         ArgumentNullException.ThrowIfNull(other);
-        if (executable.Graph != other.Graph)
-            throw new ArgumentException("The other executable was compiled from another graph. Parameters can "
-                + "only be copied between executables of the same graph.", nameof(other));
+        if (strict && executable.Graph != other.Graph)
+            throw new ArgumentException("The other executable was compiled from another graph. Copy between "
+                + "executables of the same graph, or the parameters that both have in common with strict: false.",
+                nameof(other));
+        if (!strict)
+            return MatchingParameters.Copy(executable.Graph, executable.ValuesOf, other);
         foreach (Parameter parameter in executable.Graph.Parameters)
-        {
-            var values = new float[parameter.Length];
-            executable.Read(parameter, values);
-            other.Write(parameter, values);
-        }
+            other.Write(parameter, executable.ValuesOf(parameter));
+        return [];
+    }
+
+    /// <summary>Returns the values of a parameter or a buffer, in the order of its dimensions.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="parameter">A parameter or a buffer of the graph.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph.</exception>
+    /// <inheritdoc cref="IExecutable.Read" path="/exception[not(contains(@cref, 'Argument'))]"/>
+    public static float[] ValuesOf(this IExecutable executable, Parameter parameter)
+    {
+        ArgumentNullException.ThrowIfNull(executable);
+        ArgumentNullException.ThrowIfNull(parameter);
+        var values = new float[parameter.Length];
+        executable.Read(parameter, values);
+        return values;
     }
 }

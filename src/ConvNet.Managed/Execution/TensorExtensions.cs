@@ -11,11 +11,7 @@ public static class TensorExtensions
     /// null.</exception>
     public static Tensor<float> ReadTensor(this IExecutable executable, Parameter parameter)
     {
-        ArgumentNullException.ThrowIfNull(executable);
-        ArgumentNullException.ThrowIfNull(parameter);
-        var values = new float[parameter.Length];
-        executable.Read(parameter, values);
-        return Tensor.Create(values, Lengths(parameter));
+        return Tensor.Create(executable.ValuesOf(parameter), Lengths(parameter));
     }
 
     /// <summary>Reads the gradient of a parameter as a tensor with the parameter's dimensions.</summary>

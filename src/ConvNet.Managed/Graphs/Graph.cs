@@ -132,6 +132,21 @@ public sealed class Graph
     /// another graph.</exception>
     public Node Add(Layer layer, params ReadOnlySpan<Node> inputs) => Add(null, layer, inputs);
 
+    /// <summary>Adds a layer that reads one node, also from languages without <c>params</c> spans, such as F# and
+    /// Visual Basic.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="input">The node it reads, which must belong to this graph.</param>
+    /// <inheritdoc cref="Add(Layer, ReadOnlySpan{Node})"/>
+    public Node Add(Layer layer, Node input) => Add(null, layer, input);
+
+    /// <summary>Adds a named layer that reads one node.</summary>
+    /// <param name="name">The name of the node, unique in the graph; null to derive one from the kind of the
+    /// layer.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="input">The node it reads, which must belong to this graph.</param>
+    /// <inheritdoc cref="Add(string, Layer, ReadOnlySpan{Node})"/>
+    public Node Add(string? name, Layer layer, Node input) => Add(name, layer, [input]);
+
     /// <summary>Adds a named layer that reads the given nodes.</summary>
     /// <param name="name">The name of the node, unique in the graph; null to derive one from the kind of the
     /// layer.</param>
@@ -175,6 +190,40 @@ public sealed class Graph
         _nodes.Add(node);
         _parameters.AddRange(parameters);
         return node;
+    }
+
+    /// <summary>Returns a new graph in which a node has another layer, such as a classifier for other classes in a
+    /// trained network.</summary>
+    /// <remarks>All nodes keep their names, and so have the parameters, so that
+    /// <see cref="ExecutableExtensions.CopyParametersTo"/> can copy them with <c>strict: false</c>. This graph is
+    /// unchanged and may have been compiled.</remarks>
+    /// <param name="name">The name of a node with a layer.</param>
+    /// <param name="layer">The other layer.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> or <paramref name="layer"/> is null.</exception>
+    /// <exception cref="KeyNotFoundException">There is no node with this name.</exception>
+    /// <exception cref="ArgumentException">The node is an input, or the layer or one that reads it does not accept its
+    /// inputs.</exception>
+    public Graph WithLayer(string name, Layer layer)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(layer);
+        Node replaced = this[name];
+        if (replaced.Layer is null)
+            throw new ArgumentException($"\"{Excerpt.Of(name)}\" is an input, which has no layer. Name a node with "
+                + "one.", nameof(name));
+        var graph = new Graph();
+        foreach (Node node in _nodes)
+        {
+            if (node.Layer is null)
+                graph.AddInput(node.Name, node.Shape);
+            else
+                graph.Add(node.Name, node == replaced ? layer : node.Layer, Copies(node.Inputs));
+        }
+        if (_outputs.Length > 0)
+            graph.SetOutputs(Copies(_outputs));
+        return graph;
+
+        Node[] Copies(IEnumerable<Node> nodes) => [.. nodes.Select(node => graph._nodes[node.Index])];
     }
 
     /// <summary>Gets the node with a name.</summary>

@@ -44,6 +44,15 @@ public sealed class Parameter
     /// <summary>The index in <see cref="Graph.Parameters"/>.</summary>
     public int Index { get; }
 
+    /// <summary>Throws unless the parameter is one of a graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="argument">The name of the argument that the parameter is.</param>
+    internal void ThrowIfNotOf(Graph graph, string argument)
+    {
+        if (Node.Graph != graph)
+            throw new ArgumentException($"{Name} belongs to another graph. Pass a parameter of this one.", argument);
+    }
+
     /// <summary>Returns the name and the dimensions.</summary>
     public override string ToString() => $"{Name} ({string.Join("×", Dimensions)})";
 }

@@ -126,7 +126,7 @@ public abstract record Optimizer
         if (matching.Length == 0)
             throw new ArgumentException(
                 $"The pattern \"{pattern}\" of a parameter group matches no parameter of the graph; "
-                + "Graph.Parameters lists them." + NearMisses.Question(pattern, graph.Parameters.Select(p => p.Name)));
+                + ParameterGroup.ThereAre(pattern, [.. graph.Parameters.Where(p => p.Trainable)]));
         if (matching.All(p => !p.Trainable))
             throw new ArgumentException(
                 $"The pattern \"{pattern}\" of a parameter group matches only the buffer {matching[0].Name}, which no "

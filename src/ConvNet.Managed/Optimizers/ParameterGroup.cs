@@ -4,7 +4,7 @@ namespace ConvNet;
 
 /// <summary>A group of parameters, selected by name, with their own options for the optimiser.</summary>
 /// <remarks>
-/// <code>new Sgd(0.9f, weightDecay: 1e-4f) { Groups = [new("*.bias", "batchnorm*") { WeightDecay = 0 }] }</code>
+/// <code>new Sgd(0.9f, weightDecay: 1e-4f) { Groups = [new("*.bias", "bn*") { WeightDecay = 0 }] }</code>
 /// A parameter belongs to the first group with a pattern that matches its name. A parameter that belongs to no group
 /// has a learning-rate factor of 1 and the weight decay of the optimiser.
 /// </remarks>
@@ -84,16 +84,20 @@ public sealed record ParameterGroup
             ArgumentNullException.ThrowIfNull(pattern, nameof(patterns));
             Parameter[] matching = [.. trainable.Where(p => Matches(pattern, p.Name))];
             if (matching.Length == 0)
-                throw new ArgumentException(
-                    $"No trainable parameter of the graph is called \"{Excerpt.Of(pattern)}\"; there "
-                    + (trainable.Length == 0 ? "is none." : $"are {string.Join(", ", trainable.Take(MostNamed)
-                        .Select(p => p.Name))}" + (trainable.Length > MostNamed
-                            ? Invariant($" and {trainable.Length - MostNamed:N0} more.") : "."))
-                    + NearMisses.Question(pattern, trainable.Select(p => p.Name)), nameof(patterns));
+                throw new ArgumentException($"No trainable parameter of the graph is called "
+                    + $"\"{Excerpt.Of(pattern)}\"; {ThereAre(pattern, trainable)}", nameof(patterns));
             named.UnionWith(matching);
         }
         return [.. trainable.Where(named.Contains)];
     }
+
+    /// <summary>Lists the trainable parameters that there are, for an error about a pattern that matches
+    /// none.</summary>
+    internal static string ThereAre(string pattern, IReadOnlyList<Parameter> trainable)
+        => "there " + (trainable.Count == 0 ? "is none." : $"are {string.Join(", ", trainable.Take(MostNamed)
+            .Select(p => p.Name))}" + (trainable.Count > MostNamed
+                ? Invariant($" and {trainable.Count - MostNamed:N0} more.") : "."))
+            + NearMisses.Question(pattern, trainable.Select(p => p.Name));
 
     /// <summary>Whether one of the patterns matches a name.</summary>
     internal bool Matches(string name) => Patterns.Any(pattern => Matches(pattern, name));

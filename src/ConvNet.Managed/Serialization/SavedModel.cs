@@ -317,9 +317,10 @@ public sealed class SavedModel
 
     /// <summary>Copies the averages of the weights into an executable of <see cref="Graph"/>, or of another graph with
     /// the same parameters.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
+    /// <exception cref="ArgumentException">The executable has other parameters; it is unchanged.</exception>
     /// <exception cref="InvalidOperationException">The file contains no averages, or its training has not averaged
     /// yet.</exception>
-    /// <inheritdoc cref="CopyTo" path="/exception"/>
     public void CopyAveragesTo(IExecutable executable)
     {
         ArgumentNullException.ThrowIfNull(executable);
@@ -328,13 +329,21 @@ public sealed class SavedModel
     }
 
     /// <summary>Copies the parameters into an executable of <see cref="Graph"/>, or of another graph with the same
-    /// parameters.</summary>
+    /// parameters; or those that it has in common with another network.</summary>
+    /// <param name="executable">The executable.</param>
+    /// <param name="strict">Whether all parameters must be the same. If not, the parameters and buffers with the same
+    /// name and dimensions are copied, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
+    /// <returns>The parameters and buffers of the executable that were not written; empty if it is strict.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
-    /// <exception cref="ArgumentException">The executable has other parameters; it is unchanged.</exception>
-    public void CopyTo(IExecutable executable)
+    /// <exception cref="ArgumentException">The executable has other parameters; or it is not strict, and nothing is in
+    /// common. The executable is unchanged.</exception>
+    public IReadOnlyList<Parameter> CopyTo(IExecutable executable, bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        if (!strict)
+            return MatchingParameters.Copy(Graph, parameter => _values[parameter.Name], executable);
         Copy(executable, parameter => _values[parameter.Name]);
+        return [];
     }
 
     /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>, or their average.</summary>

@@ -42,21 +42,28 @@ public static class WeightFile
     /// <summary>Writes tensors into the parameters and buffers of a network. Everything is checked before.</summary>
     /// <param name="tensors">The tensors, by the names of the parameters, in any order.</param>
     /// <param name="executable">The network.</param>
+    /// <param name="strict">Whether each parameter must have a tensor, and each tensor a parameter. If not, those with
+    /// the same name and dimensions are written, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
+    /// <returns>The parameters and buffers of the network that were not written; empty if it is strict.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> or <paramref name="executable"/> is
     /// null.</exception>
     /// <exception cref="ArgumentException">A parameter has no tensor, a tensor no parameter, their dimensions differ,
-    /// or a value is NaN or infinite. The message lists what does not fit.</exception>
+    /// or a value is NaN or infinite; the message lists what does not fit. Or it is not strict, and no tensor
+    /// fits.</exception>
     /// <exception cref="InvalidOperationException">A call of the executable is in progress.</exception>
     /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
-    public static void CopyTo(IReadOnlyList<NamedTensor> tensors, IExecutable executable)
+    public static IReadOnlyList<Parameter> CopyTo(IReadOnlyList<NamedTensor> tensors, IExecutable executable,
+        bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(executable);
-        if (Mismatch(tensors, executable.Graph) is { } mismatch)
+        IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
+        NamedTensor[] fitting = strict ? [.. tensors] : [.. tensors.Where(tensor => parameters.Any(p
+            => p.Name == tensor.Name && p.Dimensions.SequenceEqual(tensor.Dimensions)))];
+        if (Mismatch(fitting, executable.Graph, strict) is { } mismatch)
             throw new ArgumentException(mismatch, nameof(tensors));
-        ILookup<string, NamedTensor> byName = tensors.ToLookup(tensor => tensor.Name, StringComparer.Ordinal);
-        foreach (Parameter parameter in executable.Graph.Parameters)
-            executable.Write(parameter, byName[parameter.Name].Single().Values);
+        var byName = fitting.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
+        return MatchingParameters.Copy(executable, p => byName.GetValueOrDefault(p.Name)?.Values);
     }
 
     /// <summary>Returns whether a file has weights but no network, by its first bytes: a PyTorch checkpoint, a
@@ -86,8 +93,9 @@ public static class WeightFile
     // The length of a header may begin with the byte of a brace.
     private static bool IsIndex(string path) => StartsWith(path, Json) && !IsSafeTensors(path);
 
-    /// <summary>Returns what prevents tensors from being those of a graph; null if they are.</summary>
-    internal static string? Mismatch(IReadOnlyList<NamedTensor> tensors, Graph graph)
+    /// <summary>Returns what prevents tensors from being those of a graph, or of some of its parameters; null if they
+    /// are.</summary>
+    internal static string? Mismatch(IReadOnlyList<NamedTensor> tensors, Graph graph, bool all = true)
     {
         IReadOnlyList<Parameter> parameters = graph.Parameters;
         if (tensors.GroupBy(tensor => tensor.Name, StringComparer.Ordinal).FirstOrDefault(same => same.Count() > 1)
@@ -96,7 +104,7 @@ public static class WeightFile
         var byName = tensors.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
         string[] problems =
         [
-            .. List("no tensor for the parameter", parameters.Where(p => !byName.ContainsKey(p.Name))
+            .. List("no tensor for the parameter", parameters.Where(p => all && !byName.ContainsKey(p.Name))
                 .Select(p => $"{p}")),
             .. List("no parameter for the tensor", tensors.Select(tensor => tensor.Name)
                 .Except(parameters.Select(p => p.Name), StringComparer.Ordinal)),

@@ -47,9 +47,11 @@ public sealed class AveragedWeights
     /// average.</summary>
     /// <param name="parameter">A parameter or buffer of the graph.</param>
     /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph.</exception>
     public ReadOnlySpan<float> Values(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
+        parameter.ThrowIfNotOf(_executable.Graph, nameof(parameter));
         return _values[parameter.Index];
     }
 

@@ -116,6 +116,10 @@ public sealed class Evaluation
         return new Evaluation(count, outputs, notFinite.Count, notFinite.First);
     }
 
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(Evaluation), (nameof(Count), Count),
+        (nameof(NotFinite), NotFinite), (nameof(Outputs), Outputs));
+
     private ClassEvaluation Only => Outputs is [ClassEvaluation only] ? only : throw new InvalidOperationException(
         Outputs.Count == 1
             ? $"The output \"{Outputs[0].Output}\" is compared with values, not classes; read its errors in Outputs."

@@ -117,6 +117,10 @@ public sealed class ClassEvaluation : OutputEvaluation
         return (double)_ranks.Take(k).Sum() / Count;
     }
 
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(ClassEvaluation), (nameof(Output), Output),
+        (nameof(Count), Count), (nameof(Accuracy), Accuracy), (nameof(CrossEntropy), CrossEntropy));
+
     private double Mean(Func<ClassMetrics, double> metric)
         => PerClass.Where(each => each.Count > 0).Select(metric).DefaultIfEmpty(0).Average();
 
@@ -178,6 +182,11 @@ public sealed class ValueEvaluation : OutputEvaluation
 
     /// <summary>The mean of |y − t| over all values.</summary>
     public double MeanAbsoluteError => _distances / Count;
+
+    /// <inheritdoc/>
+    public override string ToString() => RecordText.Of(nameof(ValueEvaluation), (nameof(Output), Output),
+        (nameof(Count), Count), (nameof(MeanSquaredError), MeanSquaredError),
+        (nameof(MeanAbsoluteError), MeanAbsoluteError));
 
     private protected override double[] Totals
     {

@@ -82,7 +82,8 @@ public sealed class Trainer
     /// <param name="cancellation">Cancels the training between two steps. The parameters are those of the last complete
     /// step, which <see cref="Progress"/> identifies.</param>
     /// <exception cref="ArgumentNullException"><paramref name="train"/> is null.</exception>
-    /// <exception cref="ArgumentException">The data does not match the network, or has no such position.</exception>
+    /// <exception cref="ArgumentException">The data does not match the network, or has no such position; or the
+    /// schedule or <see cref="EarlyStopping"/> follows a result that the test will not have.</exception>
     /// <exception cref="NonFiniteLossException">
     /// The loss, or a value of the network after an epoch, is NaN or infinite. The message names the step and the
     /// layer.
@@ -98,19 +99,17 @@ public sealed class Trainer
         CancellationToken cancellation = default)
     {
         var binding = DataBinding.ForTraining(_executable, train);
-        if (test is not null)
-            DataBinding.ForEvaluation(_executable, test);
-        Progress = from ?? TrainingProgress.Start;
-        train.CheckPosition(Progress.Position);
-        if (Progress.Position.Epoch - 1 > _options.Epochs)
-            throw new ArgumentException(Invariant($"The training has completed {Progress.Position.Epoch - 1} epochs, ")
-                + Invariant($"more than its {_options.Epochs}. To continue, use ")
-                + Invariant($"{Progress.Position.Epoch} or more."), nameof(from));
-        CheckOutputs(Progress, binding);
-        CheckAverages();
-        if (_options.Schedule.Metric is EpochMetric.TestAccuracy or EpochMetric.TestLoss && test is null)
-            throw new ArgumentException("The schedule follows a result of the test. Pass test samples.", nameof(test));
-        (StopReason, _gradients) = (null, 0);
+        DataBinding? tests = test is null ? null : DataBinding.ForEvaluation(_executable, test);
+        TrainingProgress start = from ?? TrainingProgress.Start;
+        int epoch = start.Position.Epoch;
+        train.CheckPosition(start.Position);
+        if (epoch - 1 > _options.Epochs)
+            throw new ArgumentException(Invariant($"The training has completed {epoch - 1} epochs, more than its ")
+                + Invariant($"{_options.Epochs}. To continue, use {epoch} or more."), nameof(from));
+        CheckOutputs(start, binding);
+        CheckAverages(start);
+        FollowedMetrics.Check(_options, tests);
+        (Progress, StopReason, _gradients) = (start, null, 0);
         Each(callback => callback.OnStart(this));
         try
         {
@@ -202,15 +201,18 @@ public sealed class Trainer
             call(callback);
     }
 
-    private void CheckAverages()
+    private void CheckAverages(TrainingProgress from)
     {
-        if ((Averages?.Count ?? 0) != Progress.Averaged)
+        if ((Averages?.Count ?? 0) != from.Averaged)
             throw new ArgumentException(Averages is null
                 ? "The training averages its weights, but the options have no averaging. Continue with the options "
                     + "that it was started with."
-                : Invariant($"The training has averaged its weights {Progress.Averaged:N0} times, but the averages ")
-                    + Invariant($"were made {Averages.Count:N0} times. Load the averages of ")
-                    + "the training first.", "from");
+                : from.Averaged == 0
+                ? Invariant($"The trainer has averaged the weights of another training {Averages.Count:N0} times. Use ")
+                    + $"a new {nameof(Trainer)}, or pass the {nameof(Progress)} of that training to continue it."
+                : Invariant($"The training has averaged its weights {from.Averaged:N0} times, but the averages ")
+                    + Invariant($"were made {Averages.Count:N0} times. Load the averages of the training first, as by ")
+                    + $"{nameof(Serialization.SavedModel.LoadAveragesInto)} of a saved model.", nameof(from));
     }
 
     private void NoteTest(EpochReport report) => Progress = Progress with

@@ -48,9 +48,11 @@ public sealed class ImportedModel
 
     /// <summary>Returns the values of a parameter or buffer of <see cref="Graph"/>.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
+    /// <exception cref="ArgumentException">The parameter belongs to another graph.</exception>
     public float[] ValuesOf(Parameter parameter)
     {
         ArgumentNullException.ThrowIfNull(parameter);
+        parameter.ThrowIfNotOf(Graph, nameof(parameter));
         // Only the number of batches that statistics were averaged over is not in the file.
         return _values.GetValueOrDefault(parameter) ?? new float[parameter.Length];
     }
@@ -58,13 +60,30 @@ public sealed class ImportedModel
     // Metadata of another program may name something else.
     private bool Fit => Graph.Outputs.Count == 1 && Graph.Output.Shape.C == ClassNames.Count;
 
-    /// <summary>Writes the parameters to an executable of <see cref="Graph"/>.</summary>
+    /// <summary>Writes the parameters and buffers to an executable of <see cref="Graph"/>, or those that it has in
+    /// common with another network.</summary>
+    /// <remarks>After <see cref="Graph.WithLayer"/>, the layer that was replaced keeps its initial values:
+    /// <code>Graph graph = model.Graph.WithLayer("fc", new Linear(5));
+    /// using IExecutable net = backend.Compile(graph, spec);
+    /// net.Initialize(new HeNormal(1));
+    /// model.CopyTo(net, strict: false);</code></remarks>
+    /// <param name="executable">The executable.</param>
+    /// <param name="strict">Whether the executable must be of <see cref="Graph"/>. If not, the parameters and buffers
+    /// with the same name and dimensions are written.</param>
+    /// <returns>The parameters and buffers of the executable that were not written; empty if it is strict.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="executable"/> is null.</exception>
-    public void CopyTo(IExecutable executable)
+    /// <exception cref="ArgumentException">The executable belongs to another graph; or it is not strict, and nothing is
+    /// in common. Nothing has been written.</exception>
+    /// <exception cref="InvalidOperationException">A call of the executable is in progress.</exception>
+    /// <exception cref="ObjectDisposedException">The executable or its backend is disposed.</exception>
+    public IReadOnlyList<Parameter> CopyTo(IExecutable executable, bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(executable);
+        if (!strict)
+            return MatchingParameters.Copy(Graph, ValuesOf, executable);
         foreach (Parameter parameter in Graph.Parameters)
             executable.Write(parameter, ValuesOf(parameter));
+        return [];
     }
 
     /// <summary>Returns the network in the form in which it is read from a saved model.</summary>

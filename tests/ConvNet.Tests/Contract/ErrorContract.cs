@@ -345,7 +345,7 @@ public sealed class ErrorContract(BackendCase backend)
             "linear1.bais", "parameter group", "did you mean \"linear1.bias\"");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("Linear1.Weight")), "linear1.weight");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("something else")), "something else",
-            "Graph.Parameters");
+            "there are conv1.weight, conv1.bias");
         Refuses<ArgumentException>(() => Compile(new ParameterGroup("conv?.bias", "*.running_mean")), "*.running_mean",
             "bn1.running_mean", "buffer", "remove it");
         Refuses<ArgumentException>(() => Compile(new("*.bias"), new("conv1.bias")), "conv1.bias", "earlier group");

@@ -82,6 +82,13 @@ public sealed class OnnxExportTests
         });
     }
 
+    [TestCase(null, 0)]
+    [TestCase(3, 3)]
+    public void ValuesThatAreMissingAreRefused(int? length, int given)
+        => Assert.That(() => OnnxExport.Write(Sequential.Of(new Shape(3, 5, 4), new Conv2d(2, 1)),
+            _ => length is { } n ? new float[n] : null!), Throws.ArgumentException.With.Message.Contains(
+                $"conv1.weight (2×3×1×1) was given {given} values; it has 6"));
+
     [Test]
     public void AModelNormalizesItsPixelsWithTheSameBits()
     {

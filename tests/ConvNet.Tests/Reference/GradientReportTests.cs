@@ -1,5 +1,6 @@
 using ConvNet.GradientChecking;
 using ConvNet.GradientChecking.Research;
+using ConvNet.UserLayers;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Reference;
@@ -68,6 +69,18 @@ public sealed class GradientReportTests
         Assert.That(failure.Message,
             Does.Contain("dx of wrongslope on reference, forward mode")
                 .And.Contain("reproduce: GradientCheck.Run of WrongSlope"));
+        Assert.That(folder.File("case.json"), Does.Not.Exist);
+    }
+
+    [Test]
+    public void ALayerWithADeclarationThatTheCommandDoesNotKnowHasTheCallToo()
+    {
+        using var faulty = new FaultyBackend(new ManagedBackend(), new Fault(FaultKind.FactorOfTwo,
+            FaultTarget.Output));
+        using var folder = new TemporaryFolder();
+        GradientReport report = GradientCheck.Run(new GainRelu(), s_inputs, [faulty], s_options);
+        Assert.That(() => report.ThrowIfFailed(folder.File("case.json")), Throws.TypeOf<GradientCheckException>()
+            .With.Message.Contains("reproduce: GradientCheck.Run of GainRelu"));
         Assert.That(folder.File("case.json"), Does.Not.Exist);
     }
 

@@ -17,6 +17,21 @@ public sealed class GraphTests
     }
 
     [Test]
+    public void ALayerWithOneInputIsAddedWithoutASpan()
+    {
+        // As from F# and Visual Basic, which have no spans of parameters.
+        System.Reflection.MethodInfo[] adds = [.. typeof(Graph).GetMethods().Where(method => method.Name == "Add"
+            && method.GetParameters()[^1].ParameterType == typeof(Node))];
+        Assert.That(adds.Select(add => add.GetParameters().Length), Is.EquivalentTo((int[])[2, 3]));
+        var graph = new Graph(new Shape(1, 4, 4));
+        object? conv = adds.Single(add => add.GetParameters().Length == 2).Invoke(graph,
+            [new Conv2d(2, 3), graph.Input]);
+        object? relu = adds.Single(add => add.GetParameters().Length == 3).Invoke(graph, ["last", new Relu(), conv]);
+        Assert.That(graph.Output, Is.SameAs(relu));
+        Assert.That(graph["last"].Inputs.Single(), Is.SameAs(conv).And.Property("Name").EqualTo("conv1"));
+    }
+
+    [Test]
     public void EndsThatAreNoOutputsAreNamed()
     {
         var graph = new Graph(Shape.Vector(2));
@@ -30,6 +45,32 @@ public sealed class GraphTests
         Assert.That(graph.Outputs, Is.EqualTo(new[] { b, a }), "in the order of the call, in place of those before");
         Assert.That(() => graph.Output, Throws.InvalidOperationException.With.Message.Contains("2 outputs"));
         Compile(graph).Dispose();
+    }
+
+    [Test]
+    public void AGraphWithAnotherLayerIsTheSameElsewhere()
+    {
+        var graph = new Graph();
+        Node image = graph.AddInput("image", new Shape(3, 8, 8)), place = graph.AddInput("place", Shape.Vector(2));
+        Node features = graph.Append(image, new Conv2d(4, 3), new Relu(), new GlobalAvgPool2d());
+        Node both = graph.Add(new Concat(), features, place);
+        graph.SetOutputs(graph.Add("class", new Linear(10), both), graph.Add("box", new Linear(4), both));
+        Compile(graph).Dispose();
+
+        Graph other = graph.WithLayer("class", new Linear(5));
+        Assert.That(other.Nodes.Select(node => (node.Name, node.Name == "class" ? null : node.Layer, node.Shape.C,
+            string.Join(",", node.Inputs.Select(input => input.Name)))), Is.EqualTo(graph.Nodes.Select(node
+                => (node.Name, node.Name == "class" ? null : node.Layer, node.Name == "class" ? 5 : node.Shape.C,
+                    string.Join(",", node.Inputs.Select(input => input.Name))))));
+        Assert.That(other.Outputs.Select(node => node.Name), Is.EqualTo((string[])["class", "box"]));
+        Assert.That(graph["class"].Shape.C, Is.EqualTo(10));
+        Assert.That(other.Add(new Relu(), other["box"]).Name, Is.EqualTo("relu2"), "it can be continued");
+        Assert.That(() => graph.WithLayer("image", new Relu()), Throws.ArgumentException.With.Message.Contains(
+            "\"image\" is an input"));
+        Assert.That(() => graph.WithLayer("clas", new Relu()), Throws.TypeOf<KeyNotFoundException>().With.Message
+            .Contains("Did you mean \"class\"?"));
+        Assert.That(() => Sequential.Of(new Shape(3, 8, 8), new GlobalAvgPool2d(), new Linear(3)).WithLayer("gap1",
+            new Relu()), Throws.ArgumentException.With.Message.Contains("linear1: linear needs a vector"));
     }
 
     [Test]

@@ -122,6 +122,54 @@ public sealed class TrainerControlTests
     }
 
     [Test]
+    public void AResultThatTheTestWillNotHaveIsMissedBeforeTheFirstStep()
+    {
+        var values = new DataLoader(new ArrayDataset(new Shape(1, 1, 1), [1, 2, 3, 4], [2, 4, 6, 8]), 4);
+        using IExecutable network = Compile(), regression = _backend.Compile(
+            Sequential.Of(new Shape(1, 1, 1), new Linear(1)), new TrainingSpec(4, new MeanSquaredError(), new Sgd()));
+        regression.Initialize(new HeNormal(1));
+        var stopping = new EarlyStopping(patience: 3);
+        Assert.Multiple(() =>
+        {
+            Missed(network, Loader, null, new() { Callbacks = [stopping] },
+                "EarlyStopping follows the test accuracy, but there are no test samples");
+            Missed(network, Loader, null, new() { Schedule = new PlateauSchedule(EpochMetric.TestLoss) },
+                "PlateauSchedule follows the test loss, but there are no test samples");
+            Missed(regression, values, values, new() { Callbacks = [stopping] }, "compared with values, not classes");
+            Missed(regression, values, values, new() { Schedule = new PlateauSchedule(EpochMetric.TestAccuracy) },
+                "Follow the test loss (EpochMetric.TestLoss)");
+        });
+        var options = new TrainerOptions
+        {
+            Epochs = 2,
+            LearningRate = 0.001f,
+            Callbacks = [new EarlyStopping(patience: 3, metric: EpochMetric.TestLoss)],
+        };
+        Assert.That(new Trainer(regression, options).Train(values, values).Epochs, Has.Count.EqualTo(2));
+
+        static void Missed(IExecutable network, DataLoader train, DataLoader? test, TrainerOptions options, string why)
+        {
+            Assert.That(() => new Trainer(network, options).Train(train, test),
+                Throws.ArgumentException.With.Message.Contains(why));
+            Assert.That(network.SaveState().Step, Is.Zero);
+        }
+    }
+
+    [Test]
+    public void ATrainerWithAveragesTrainsOnce()
+    {
+        using IExecutable network = Compile();
+        var trainer = new Trainer(network, new TrainerOptions { Epochs = 1, Averaging = new ExponentialAveraging() });
+        trainer.Train(Loader);
+        Assert.That(() => trainer.Train(Loader), Throws.ArgumentException.With.Message.Contains("12 times. Use a new "
+            + "Trainer, or pass the Progress"));
+        Assert.That(trainer.Train(Loader, from: trainer.Progress).Epochs, Is.Empty);
+        using IExecutable other = Compile();
+        Assert.That(() => trainer.Averages!.Values(other.Graph.Parameters[0]).Length,
+            Throws.ArgumentException.With.Message.Contains("belongs to another graph"));
+    }
+
+    [Test]
     public void ATimeLimitEndsTheTrainingAfterAStep()
     {
         using IExecutable network = Compile();
