@@ -27,8 +27,8 @@ public sealed record ReceptiveField(int Top, int Left, int Bottom, int Right)
     /// <param name="y">The row of the unit, from 0.</param>
     /// <param name="x">The column of the unit, from 0.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="ArgumentException">The backend does not compute an output of the node alone, or the batch size
-    /// is below 4.</exception>
+    /// <exception cref="ArgumentException">The node belongs to another graph, the backend does not compute an output of
+    /// the node alone, or the batch size is below 4.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There is no such unit.</exception>
     /// <exception cref="InvalidOperationException">The network has several inputs, or a parameter has not been
     /// written.</exception>
@@ -40,6 +40,9 @@ public sealed record ReceptiveField(int Top, int Left, int Bottom, int Right)
         if (network.BatchSize < Sides)
             throw new ArgumentException($"The batch size is {network.BatchSize}; compile the network for {Sides} "
                 + "samples or more.", nameof(network));
+        if (node.Graph != network.Graph)
+            throw new ArgumentException($"Node \"{node.Name}\" belongs to another graph. Pass a node of this network's "
+                + "graph.", nameof(node));
         if (y < 0 || y >= node.Shape.H || x < 0 || x >= node.Shape.W)
             throw new ArgumentOutOfRangeException(nameof(y),
                 $"{node.Name} has no unit in row {y}, column {x}: its maps have {node.Shape.H}×{node.Shape.W} units, "

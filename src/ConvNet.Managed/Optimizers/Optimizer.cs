@@ -88,6 +88,31 @@ public abstract record Optimizer
         }
     }
 
+    /// <summary>Updates a whole parameter, whatever kind of rule the optimiser is. A backend calls it for rules that it
+    /// has no code of its own for.</summary>
+    /// <param name="context">The step, with the options of the parameter (<see cref="OptionsOf"/>).</param>
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="g">The gradient, in the order of the parameter's dimensions.</param>
+    /// <param name="w">The values to update.</param>
+    /// <param name="state">The state to update, in the order of <see cref="StateNames"/>.</param>
+    /// <typeparam name="T">float or double.</typeparam>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
+    /// <exception cref="ArgumentException">The gradient or the values have another length than the parameter, or the
+    /// state is not that of the rule.</exception>
+    public void Apply<T>(in UpdateContext context, Parameter parameter, ReadOnlySpan<T> g, Span<T> w,
+        StateSpans<T> state)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ArgumentNullException.ThrowIfNull(parameter);
+        if (g.Length != parameter.Length || w.Length != parameter.Length)
+            throw new ArgumentException($"{parameter} has {parameter.Length} values, but {g.Length} gradients and "
+                + $"{w.Length} values were passed.", nameof(w));
+        if (state.Count != StateNames.Count)
+            throw new ArgumentException($"{GetType().Name} has {StateNames.Count} states of each value, but "
+                + $"{state.Count} were passed.", nameof(state));
+        Move(context, parameter, g, w, state);
+    }
+
     /// <summary>Updates a parameter, or a part of it if the rule is elementwise.</summary>
     /// <param name="context">The step.</param>
     /// <param name="parameter">The parameter.</param>

@@ -38,6 +38,7 @@ public sealed class Evaluation
     /// <summary>An entry of the confusion matrix of the only output: the number of samples or pixels of class
     /// <paramref name="truth"/> that were classified as <paramref name="guess"/>.</summary>
     /// <inheritdoc cref="Classes" path="/exception"/>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such class.</exception>
     public long this[int truth, int guess] => Only[truth, guess];
 
     /// <summary>Gets the results of an output.</summary>

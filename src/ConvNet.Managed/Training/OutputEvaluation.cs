@@ -93,7 +93,11 @@ public sealed class ClassEvaluation : OutputEvaluation
 
     /// <summary>An entry of the confusion matrix: the number of predictions of <paramref name="guess"/> for the class
     /// <paramref name="truth"/>.</summary>
-    public long this[int truth, int guess] => _counts[truth, guess];
+    /// <exception cref="ArgumentOutOfRangeException">There is no such class.</exception>
+    public long this[int truth, int guess]
+        => (uint)truth < (uint)Classes && (uint)guess < (uint)Classes ? _counts[truth, guess]
+            : throw new ArgumentOutOfRangeException((uint)truth < (uint)Classes ? nameof(guess) : nameof(truth),
+                $"The classes are 0 to {Classes - 1}, but the confusion of class {truth} with class {guess} was read.");
 
     /// <summary>The results of each class.</summary>
     public IReadOnlyList<ClassMetrics> PerClass => [.. Enumerable.Range(0, Classes).Select(of

@@ -58,6 +58,8 @@ public sealed class InterpretationTests
             Assert.That(At(2, 3), Is.EqualTo(new ReceptiveField(4 * scale - 2, 6 * scale - 2,
                 4 * scale + 12 + reach, 6 * scale + 12 + reach)));
             Assert.That(() => At(0, 10), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => ReceptiveField.Of(network, BuiltInModels.Create("lenet5").Output, 0, 0),
+                Throws.ArgumentException.With.Message.Contains("belongs to another graph"));
         });
     }
 

@@ -34,6 +34,32 @@ public sealed class OptimizerTests
     }
 
     [Test]
+    public void EveryKindOfRuleIsAppliedToAWholeParameter()
+    {
+        Parameter weight = Sequential.Of(Shape.Vector(2), new Linear(1, bias: false)).Parameters[0];
+        double[] g = [3, -4];
+        Assert.Multiple(() =>
+        {
+            Applied(new Sgd(), [0.7, 1.4]);
+            // The step of LARS has the length α·η·‖w‖.
+            Applied(new Lars(momentum: 0, trustCoefficient: 0.5f), [1 - 0.03 * Math.Sqrt(2), 1 + 0.04 * Math.Sqrt(2)]);
+            Applied(new Lookahead(new Sgd(), k: 1, alpha: 0.5f), [0.85, 1.2]);
+        });
+        Assert.That(() => new Sgd().Apply(new UpdateContext(1, 0.1f, 0), weight, g, new double[3], default),
+            Throws.ArgumentException.With.Message.Contains("2 gradients and 3 values"));
+        Assert.That(() => new Adam().Apply(new UpdateContext(1, 0.1f, 0), weight, g, new double[2], default),
+            Throws.ArgumentException.With.Message.Contains("Adam has 2 states of each value, but 0"));
+
+        void Applied(Optimizer optimizer, double[] expected)
+        {
+            double[] w = [1, 1], state = new double[optimizer.StateNames.Count * w.Length];
+            optimizer.Apply(optimizer.OptionsOf(weight).At(step: 1, 0.1f), weight, g, w,
+                new StateSpans<double>(state, optimizer.StateNames.Count));
+            Assert.That(w, Is.EqualTo(expected).Within(1e-7), $"{optimizer}");
+        }
+    }
+
+    [Test]
     public void OptionsOutOfRangeAreRefused()
     {
         Assert.Multiple(() =>

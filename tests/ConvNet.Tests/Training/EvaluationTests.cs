@@ -61,6 +61,12 @@ public sealed class EvaluationTests(BackendCase backend)
         Evaluation evaluation = Of(3, [-0f, 0f, -1, 0f, -0f, 0f, 2, 2, 1], [0, 0, 0], batch: 3);
         Assert.That((evaluation.Correct, evaluation.NotFinite, evaluation.FirstNotFinite),
             Is.EqualTo((3L, 0, (int?)null)));
+        Assert.That($"{evaluation}", Does.StartWith("Evaluation { Count = 3, NotFinite = 0, Outputs = "
+            + "[ClassEvaluation { Output = ").And.Contains("Accuracy = 1,"));
+        Assert.That(() => evaluation[0, 3], Throws.InstanceOf<ArgumentOutOfRangeException>().With.Message.Contains(
+            "The classes are 0 to 2").And.Property("ParamName").EqualTo("guess"));
+        Assert.That(() => evaluation[-1, 0], Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName")
+            .EqualTo("truth"));
     }
 
     [Test]
