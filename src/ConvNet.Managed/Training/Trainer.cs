@@ -251,7 +251,7 @@ public sealed class Trainer
                 done = After(done, batch, batchLoss, binding);
                 if (!isStep)
                     continue;
-                if (Averages is not null && Averages.Averaging.IsDue(point))
+                if (Averages is not null && Averages.Averaging.IsDue(StepOf(batch.Position, point)))
                 {
                     Averages.Update();
                     done = done with { Averaged = Averages.Count };
@@ -288,6 +288,15 @@ public sealed class Trainer
             Stalls = stalls,
             StallSeconds = waited.TotalSeconds,
         };
+    }
+
+    // The place of the step of a batch among all steps, of which each has several batches if they are accumulated.
+    private SchedulePoint StepOf(LoaderPosition batch, in SchedulePoint point)
+    {
+        long perEpoch = (point.StepsPerEpoch - 1) / _options.AccumulateBatches + 1;
+        return new SchedulePoint(perEpoch * (batch.Epoch - 1) + batch.Batch / _options.AccumulateBatches,
+            perEpoch * _options.Epochs, perEpoch)
+        { Results = point.Results };
     }
 
     // The progress after the step of a batch in the same epoch.

@@ -27,7 +27,8 @@ public sealed record TrainerOptions
     public float? ClipValue { get; init; }
 
     /// <summary>The number of batches whose mean gradient makes a step, from 1. The last step of an epoch may have
-    /// fewer. Schedules and reports count batches; callbacks are called after each step.</summary>
+    /// fewer. Schedules and reports count batches; averages count steps, and callbacks are called after
+    /// each.</summary>
     public int AccumulateBatches { get; init; } = 1;
 
     /// <summary>

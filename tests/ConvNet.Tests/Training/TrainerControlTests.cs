@@ -155,6 +155,26 @@ public sealed class TrainerControlTests
         }
     }
 
+    // An epoch has 12 batches: 3 steps of 4, or 3 of which the last has 2 of 5.
+    [TestCase(1, 2, ExpectedResult = 12)]
+    [TestCase(4, 1, ExpectedResult = 6)]
+    [TestCase(4, 2, ExpectedResult = 3)]
+    [TestCase(5, 2, ExpectedResult = 3)]
+    [TestCase(5, 4, ExpectedResult = 1)]
+    public long AveragesCountTheStepsOfAccumulatedBatches(int batches, int every)
+    {
+        using IExecutable network = Compile();
+        var trainer = new Trainer(network, new TrainerOptions
+        {
+            Epochs = 2,
+            LearningRate = 0.02f,
+            AccumulateBatches = batches,
+            Averaging = new ExponentialAveraging(0.9, every),
+        });
+        trainer.Train(Loader);
+        return trainer.Averages!.Count;
+    }
+
     [Test]
     public void ATrainerWithAveragesTrainsOnce()
     {
