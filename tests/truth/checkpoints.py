@@ -1,9 +1,11 @@
 """Files of torch.save, with the tensors that they hold and what a network computes with them."""
 
+import argparse
 import base64
 import collections
 import io
 
+import numpy
 import torch
 
 from truth import Table
@@ -49,8 +51,30 @@ table.add("views", file=saved(views), tensors=described({name: value.detach() fo
 table.add("protocol 4", file=saved(views, pickle_protocol=4),
           tensors=described({name: value.detach() for name, value in views.items()}))
 
+plain = {name: value.detach() for name, value in views.items()}
+table.add("old form", file=saved(state, _use_new_zipfile_serialization=False), tensors=described(state))
+table.add("views in the old form", file=saved(views, _use_new_zipfile_serialization=False), tensors=described(plain))
+table.add("old form with protocol 4", tensors=described(wrapped),
+          file=saved({"state_dict": wrapped}, _use_new_zipfile_serialization=False, pickle_protocol=4))
+script = {"model": wrapped, "args": argparse.Namespace(rate=0.1), "best": numpy.float64(0.5), "tags": {1, 2},
+          "history": numpy.arange(3), "groups": collections.defaultdict(list, a=[1 << 80])}
+for protocol in (2, 4):
+    table.add(f"checkpoint of a script with protocol {protocol}", tensors=described(wrapped),
+              file=saved(script, pickle_protocol=protocol))
+table.add("dictionary of another name", file=saved({"net": wrapped, "epoch": 3}), tensors=described(wrapped))
+
 table.add("whole module", file=saved(net), refused="torch.nn.modules.container.Sequential")
-table.add("old form", file=saved(state, _use_new_zipfile_serialization=False), refused="not a zip archive")
+table.add("whole module in the old form", file=saved(torch.nn.ReLU(), _use_new_zipfile_serialization=False),
+          refused="torch.nn.modules.activation.ReLU")
+program = io.BytesIO()
+torch.jit.save(torch.jit.script(torch.nn.ReLU()), program)
+table.add("program of TorchScript", file=base64.b64encode(program.getvalue()).decode("ascii"), refused="torch.jit.load")
+table.add("several dictionaries", file=saved({"a": {"x": grid}, "b": {"x": grid}}),
+          refused='several dictionaries of tensors: its dictionary has "a", "b"')
+table.add("checkpoint with a module", file=saved({"epoch": 3, "model": torch.nn.ReLU()}),
+          refused="an object of torch.nn.modules.activation.ReLU, which is not made")
+table.add("object among tensors", file=saved({"a": grid, "args": argparse.Namespace(rate=0.1)}),
+          refused='"args" is an object of argparse.Namespace, not a tensor')
 table.add("list", file=saved([grid]), refused="a list, not a dictionary of tensors")
 table.add("number", file=saved({"a": grid, "epoch": 3}), refused='"epoch" is a whole number')
 table.add("expanded", file=saved({"a": torch.zeros(1, dtype=torch.float32).expand(1000, 1000)}),

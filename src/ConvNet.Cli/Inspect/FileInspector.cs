@@ -24,7 +24,7 @@ internal static class FileInspector
         byte[] head = HeadOf(path);
         return head switch
         {
-            [(byte)'P', (byte)'K', ..] => OfTorch(path),
+            _ when WeightFile.IsTorch(head) => OfTorch(path),
             _ when WeightFile.IsSafeTensors(head) => OfSafeTensors(path),
             [0, 0, 8, 1 or 2 or 3 or 4, ..] => OfIdx(path),
             [0x1f, 0x8b, ..] when !IsCsv(path) => OfIdx(path),

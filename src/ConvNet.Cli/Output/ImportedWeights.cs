@@ -26,6 +26,7 @@ internal sealed class ImportedWeights
     public static ImportedWeights Of(string model, Graph graph, IReadOnlyList<NamedTensor> tensors,
         Normalization? normalization, string file)
     {
+        tensors = WeightFile.Unwrapped(tensors, graph);
         if (WeightFile.Mismatch(tensors, graph) is { } mismatch)
             throw new InvalidDataException($"{file}: {mismatch} Rename or leave out tensors with --names.");
         return new ImportedWeights(model, graph, tensors, normalization);

@@ -5,6 +5,9 @@ namespace ConvNet.Serialization;
 /// <summary>The weights of a network in a file of another program: safetensors or a PyTorch checkpoint.</summary>
 public static class WeightFile
 {
+    // Names of any depth would take any time.
+    private const int MostModules = 8;
+
     // The first bytes of a zip archive.
     private static ReadOnlySpan<byte> Zip => "PK"u8;
 
@@ -23,7 +26,7 @@ public static class WeightFile
     public static IReadOnlyList<NamedTensor> Read(string path, WeightNames? names = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        IReadOnlyList<NamedTensor> tensors = StartsWith(path, Zip) ? TorchCheckpoint.Read(path).Tensors
+        IReadOnlyList<NamedTensor> tensors = IsTorch(path) ? TorchCheckpoint.Read(path).Tensors
             : IsIndex(path) ? TensorIndex.Read(path)
             : SafeTensors.Read(path).Tensors;
         if (names is null)
@@ -40,7 +43,9 @@ public static class WeightFile
     }
 
     /// <summary>Writes tensors into the parameters and buffers of a network. Everything is checked before.</summary>
-    /// <param name="tensors">The tensors, by the names of the parameters, in any order.</param>
+    /// <param name="tensors">The tensors, by the names of the parameters, in any order. If none has such a name, names
+    /// of modules that all begin with are left out: <c>module.</c> of <c>DataParallel</c>, <c>_orig_mod.</c> of
+    /// <c>torch.compile</c>, or that of the network in a program of Lightning.</param>
     /// <param name="executable">The network.</param>
     /// <param name="strict">Whether each parameter must have a tensor, and each tensor a parameter. If not, those with
     /// the same name and dimensions are written, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
@@ -57,6 +62,7 @@ public static class WeightFile
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(executable);
+        tensors = Unwrapped(tensors, executable.Graph);
         IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
         NamedTensor[] fitting = strict ? [.. tensors] : [.. tensors.Where(tensor => parameters.Any(p
             => p.Name == tensor.Name && p.Dimensions.SequenceEqual(tensor.Dimensions)))];
@@ -71,7 +77,7 @@ public static class WeightFile
     internal static bool IsOne(string path) => IsOfAnotherProgram(path) || IsSafeTensors(path);
 
     /// <summary>Whether a file is a PyTorch checkpoint, or an index of safetensors files.</summary>
-    internal static bool IsOfAnotherProgram(string path) => StartsWith(path, Zip) || IsIndex(path);
+    internal static bool IsOfAnotherProgram(string path) => IsTorch(path) || IsIndex(path);
 
     /// <summary>The files beside a file of weights that have its values: those that an index names.</summary>
     /// <exception cref="InvalidDataException">The index is damaged.</exception>
@@ -83,15 +89,47 @@ public static class WeightFile
         && start[sizeof(long)] == '{'
         && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and <= SafeTensors.MaxHeaderBytes;
 
+    /// <summary>Whether a file begins as one of <c>torch.save</c>.</summary>
+    /// <param name="start">Its first bytes, at least <see cref="TorchSequence.StartBytes"/> if it has as many.</param>
+    internal static bool IsTorch(ReadOnlySpan<byte> start) => start.StartsWith(Zip) || TorchSequence.IsOne(start);
+
+    private static bool IsTorch(string path)
+    {
+        Span<byte> start = stackalloc byte[TorchSequence.StartBytes];
+        return IsTorch(start[..StartOf(path, start)]);
+    }
+
     private static bool IsSafeTensors(string path)
     {
-        using FileStream file = InputFile.Open(path);
         Span<byte> start = stackalloc byte[sizeof(long) + 1];
-        return IsSafeTensors(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
+        return IsSafeTensors(start[..StartOf(path, start)]);
+    }
+
+    private static int StartOf(string path, Span<byte> start)
+    {
+        using FileStream file = InputFile.Open(path);
+        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
     }
 
     // The length of a header may begin with the byte of a brace.
     private static bool IsIndex(string path) => StartsWith(path, Json) && !IsSafeTensors(path);
+
+    /// <summary>Returns tensors without the names of modules around the network that all their names begin with, unless
+    /// one of them has the name of a parameter.</summary>
+    internal static IReadOnlyList<NamedTensor> Unwrapped(IReadOnlyList<NamedTensor> tensors, Graph graph)
+    {
+        var known = graph.Parameters.Select(parameter => parameter.Name).ToHashSet(StringComparer.Ordinal);
+        IReadOnlyList<NamedTensor> inner = tensors;
+        for (int modules = 0; inner.Count > 0 && !inner.Any(tensor => known.Contains(tensor.Name)); modules++)
+        {
+            string module = inner[0].Name[..(inner[0].Name.IndexOf('.', StringComparison.Ordinal) + 1)];
+            if (module.Length == 0 || modules == MostModules
+                || !inner.All(tensor => tensor.Name.StartsWith(module, StringComparison.Ordinal)))
+                return tensors;
+            inner = [.. inner.Select(tensor => tensor with { Name = tensor.Name[module.Length..] })];
+        }
+        return inner;
+    }
 
     /// <summary>Returns what prevents tensors from being those of a graph, or of some of its parameters; null if they
     /// are.</summary>

@@ -8,6 +8,7 @@ using ConvNet.Models;
 using ConvNet.Onnx;
 using ConvNet.Serialization;
 using ConvNet.Tests.Data;
+using ConvNet.Tests.Truth;
 using ConvNet.Training;
 
 namespace ConvNet.Tests.Serialization;
@@ -74,7 +75,10 @@ public sealed record HostileReader(string Title, byte[] Good, Action<byte[]> Rea
             bytes => MarkedSection.Find(Name, Encoding.UTF8.GetString(bytes), "x"));
         yield return Of<InvalidDataException>("PyTorch checkpoint", Checkpoint(),
             bytes => TorchCheckpoint.Read(new MemoryStream(bytes), Name));
-        yield return Of<InvalidDataException>("pickle", Pickle(), bytes => new PickleReader(bytes, Name).Read());
+        yield return Of<InvalidDataException>("PyTorch checkpoint of the old form", OldCheckpoint(),
+            bytes => TorchCheckpoint.Read(new MemoryStream(bytes), Name));
+        yield return Of<InvalidDataException>("pickle", Pickle(),
+            bytes => new PickleReader(new MemoryStream(bytes), Name).Read());
         yield return new HostileReader("ONNX model", Onnx(), bytes =>
         {
             try
@@ -161,6 +165,10 @@ public sealed record HostileReader(string Title, byte[] Good, Action<byte[]> Rea
             .Write(file);
         return File.ReadAllBytes(file);
     }
+
+    // As PyTorch wrote it.
+    private static byte[] OldCheckpoint() => Convert.FromBase64String(TruthTable.Cases("checkpoints.json")
+        .Single(each => each.Name == "old form").Json.GetProperty("file").GetString()!);
 
     private static byte[] Pickle() => PickleWriter.Write([new("a", [2, 3], new float[6]), new("b", [], [1])]);
 

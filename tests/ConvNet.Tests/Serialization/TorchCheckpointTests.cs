@@ -86,6 +86,44 @@ public sealed class TorchCheckpointTests
         }
     }
 
+    [TestCase("module."), TestCase("_orig_mod."), TestCase("module.model."), TestCase("")]
+    public void NamesOfModulesAroundTheNetworkAreLeftOut(string wrapper)
+    {
+        using var backend = new ManagedBackend();
+        using IExecutable net = backend.CompileInference(Network(), 1);
+        IReadOnlyList<NamedTensor> state = WeightFile.Read(FileOf(Cases.First()));
+        NamedTensor[] wrapped = [.. state.Select(tensor => tensor with { Name = wrapper + tensor.Name })];
+        WeightFile.CopyTo(wrapped, net);
+        foreach (Parameter parameter in net.Graph.Parameters)
+        {
+            var values = new float[parameter.Length];
+            net.Read(parameter, values);
+            Assert.That(values, Is.EqualTo(state.Single(tensor => tensor.Name == parameter.Name).Values));
+        }
+        // A tensor outside the module is none of the network, so that nothing is left out.
+        Assert.That(() => WeightFile.CopyTo([.. wrapped, new NamedTensor("head.bias", [1], [1])], net),
+            Throws.ArgumentException.With.Message.Contains("head.bias").And.Message
+                .Contains(wrapper.Length == 0 ? "no parameter" : "no tensor for the parameter conv.weight"));
+    }
+
+    [Test]
+    public void StoragesOfTheOldFormAreCheckedAgainstTheFile()
+    {
+        string file = FileOf(Cases.Single(each => each.Name == "old form"));
+        byte[] whole = File.ReadAllBytes(file);
+        File.WriteAllBytes(file, whole[..^1]);
+        Assert.That(() => TorchCheckpoint.Read(file), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("ends within"));
+        // The number of values before the last storage.
+        (int Count, int Bytes)[] storages = [(1, 8), (2, 8), (3, 12), (27, 108), (96, 384)];
+        int at = storages.Select(each => (each.Count, At: whole.Length - each.Bytes - sizeof(long)))
+            .First(each => BitConverter.ToInt64(whole, each.At) == each.Count).At;
+        whole[at]++;
+        File.WriteAllBytes(file, whole);
+        Assert.That(() => TorchCheckpoint.Read(file), Throws.TypeOf<InvalidDataException>()
+            .With.Message.Contains("is damaged"));
+    }
+
     [Test]
     public void WhatDoesNotFitTheNetworkIsListed()
     {
@@ -108,8 +146,11 @@ public sealed class TorchCheckpointTests
             .With.Message.Contains(@case.Json.GetProperty("refused").GetString()!));
 
     // What a hostile pickle would do, in the text of its opcodes.
-    [TestCase("cos\nsystem\n(X\u0002\0\0\0lstR.", "os.system")]
-    [TestCase("cbuiltins\neval\n.", "builtins.eval")]
+    [TestCase("cos\nsystem\n(X\u0002\0\0\0lstR.", "an object of os.system, which is not made")]
+    [TestCase("cbuiltins\neval\n.", "the name builtins.eval")]
+    [TestCase("cos\nsystem\n)\u0081}b.", "an object of os.system")]
+    [TestCase("}X\u0001\0\0\0acos\nsystem\n(X\u0002\0\0\0lstRs.", "no tensors: its dictionary has \"a\"")]
+    [TestCase("}X\u0001\0\0\0acos\nsystem\n(X\u0002\0\0\0lstRX\u0001\0\0\0bK\u0001R.", "calls what is not a function")]
     [TestCase("X\u0003\0\0\0posiX\u0006\0\0\0systemX.", "opcode|ends within")]
     [TestCase("ctorch._utils\n_rebuild_tensor_v2\n(K\u0001tR.", "tensor of another form")]
     [TestCase("ctorch\nSize\n(K\u0001tR.", "torch.Size with arguments of another form")]

@@ -5,38 +5,48 @@ using static System.FormattableString;
 
 namespace ConvNet.Serialization;
 
-/// <summary>Reads the pickle of a PyTorch checkpoint: tensors, numbers, texts, lists and dictionaries.</summary>
+/// <summary>Reads the pickle of a PyTorch checkpoint: tensors, numbers, texts, lists and dictionaries, and the names of
+/// the types of other objects.</summary>
 /// <remarks>A pickle is a program for a machine with a stack, which may call any function of Python. This machine calls
-/// nothing: it knows what the few functions mean that <c>torch.save</c> uses for tensors, and refuses all others by
-/// name. It makes at most one object for each byte, and has no recursion. Source: the opcodes of Python's
-/// <c>pickletools</c>, protocols 2 to 5.</remarks>
+/// nothing: it knows what the few functions mean that <c>torch.save</c> uses for tensors. What any other would return
+/// is a <see cref="PickledObject"/>, of which only the name of the function is known. It makes at most one object for
+/// each byte, and has no recursion. Source: the opcodes of Python's <c>pickletools</c>, protocols 2 to 5, with the
+/// texts of Python 2.</remarks>
 internal sealed class PickleReader
 {
-    private const string Dictionary = "collections.OrderedDict", Tensor = "torch._utils._rebuild_tensor_v2",
-        Parameter = "torch._utils._rebuild_parameter", Size = "torch.Size", Device = "torch.device";
+    // The most bytes of a pickle.
+    private const int MostBytes = 100_000_000, MostNameBytes = 1 << 16, MostDimensions = 64;
+
+    private const string Dictionary = "collections.OrderedDict", OtherDictionary = "collections.defaultdict",
+        Tensor = "torch._utils._rebuild_tensor_v2", OldTensor = "torch._utils._rebuild_tensor",
+        TensorOfType = "torch._tensor._rebuild_from_type_v2", Parameter = "torch._utils._rebuild_parameter",
+        StatefulParameter = "torch._utils._rebuild_parameter_with_state", Size = "torch.Size",
+        Device = "torch.device";
 
     private const string StoragePrefix = "torch.", StorageSuffix = "Storage";
-
-    private const int MostDimensions = 64;
 
     private static readonly UTF8Encoding s_text =
         new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    private readonly byte[] _code;
+    private readonly Stream _code;
     private readonly string _source;
+    private readonly long _end;
     private readonly List<object?> _stack = [];
     private readonly List<int> _marks = [];
     private readonly Dictionary<long, object?> _memo = [];
-    private int _at;
+    private byte[] _bytes = new byte[256];
 
     /// <summary>Creates a reader.</summary>
-    /// <param name="code">The pickle.</param>
+    /// <param name="code">The pickle, at the position of the stream; it may have further bytes behind it.</param>
     /// <param name="source">The file, for error messages.</param>
-    public PickleReader(byte[] code, string source) => (_code, _source) = (code, source);
+    public PickleReader(Stream code, string source)
+        => (_code, _source, _end) = (code, source, Math.Min(code.Length, code.Position + MostBytes));
 
-    /// <summary>Reads the object.</summary>
-    /// <exception cref="InvalidDataException">The pickle is damaged, or has something else than tensors, numbers,
-    /// texts, lists and dictionaries; the message names it.</exception>
+    /// <summary>The storages that the pickle names, by their keys.</summary>
+    public Dictionary<string, PickledStorage> Storages { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Reads the object. The stream is then behind the pickle.</summary>
+    /// <exception cref="InvalidDataException">The pickle is damaged.</exception>
     public object? Read()
     {
         while (true)
@@ -58,18 +68,25 @@ internal sealed class PickleReader
             case (byte)'}': Push(new PickledDictionary()); break;                   // EMPTY_DICT
             case (byte)']': Push(new List<object?>()); break;                       // EMPTY_LIST
             case (byte)')': Push(Array.Empty<object?>()); break;                    // EMPTY_TUPLE
+            case 0x8f: Push(new PickledObject("set")); break;                       // EMPTY_SET
             case (byte)'N': Push(null); break;                                      // NONE
             case 0x88: Push(true); break;                                           // NEWTRUE
             case 0x89: Push(false); break;                                          // NEWFALSE
             case (byte)'K': Push((long)Bytes(1)[0]); break;                         // BININT1
             case (byte)'M': Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Bytes(2))); break;   // BININT2
             case (byte)'J': Push((long)BinaryPrimitives.ReadInt32LittleEndian(Bytes(4))); break;    // BININT
-            case 0x8a: Push(Long(Bytes(Bytes(1)[0]))); break;                       // LONG1
+            case 0x8a: PushLong(Bytes(Bytes(1)[0])); break;                         // LONG1
+            case 0x8b: PushLong(Bytes(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4)))); break;   // LONG4
             case (byte)'G': Push(BinaryPrimitives.ReadDoubleBigEndian(Bytes(8))); break;            // BINFLOAT
             case (byte)'X': Push(Text(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4)))); break;   // BINUNICODE
             case 0x8c: Push(Text(Bytes(1)[0])); break;                              // SHORT_BINUNICODE
             case 0x8d: Push(Text(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8)))); break;        // BINUNICODE8
-            case (byte)'c': PushName(Line(), Line()); break;                        // GLOBAL
+            case (byte)'U': Push(Latin(Bytes(1)[0])); break;                        // SHORT_BINSTRING
+            case (byte)'T': Push(Latin(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4)))); break;  // BINSTRING
+            case (byte)'C': PushBytes(Bytes(1)[0]); break;                          // SHORT_BINBYTES
+            case (byte)'B': PushBytes(BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))); break;    // BINBYTES
+            case 0x8e: PushBytes(BinaryPrimitives.ReadUInt64LittleEndian(Bytes(8))); break;         // BINBYTES8
+            case (byte)'c': Push(new PickledName($"{Line()}.{Line()}")); break;     // GLOBAL
             case 0x93: PushStackName(); break;                                      // STACK_GLOBAL
             case (byte)'q': _memo[Bytes(1)[0]] = Top(); break;                      // BINPUT
             case (byte)'r': _memo[BinaryPrimitives.ReadUInt32LittleEndian(Bytes(4))] = Top(); break; // LONG_BINPUT
@@ -84,30 +101,66 @@ internal sealed class PickleReader
             case (byte)'e': Append(FromMark()); break;                              // APPENDS
             case (byte)'s': SetItems(Pop(2)); break;                                // SETITEM
             case (byte)'u': SetItems(FromMark()); break;                            // SETITEMS
-            case (byte)'Q': Push(Persistent(Pop())); break;                         // BINPERSID
+            case 0x90: AddItems(FromMark()); break;                                 // ADDITEMS
+            case 0x91: FromMark(); Push(new PickledObject("frozenset")); break;     // FROZENSET
+            case (byte)'Q': Push(Persistent(Pop() as object?[])); break;                         // BINPERSID
             case (byte)'R': Reduce(); break;                                        // REDUCE
+            case 0x81: Pop(1); New(); break;                                        // NEWOBJ
+            case 0x92: Pop(2); New(); break;                                        // NEWOBJ_EX
             case (byte)'b': Build(); break;                                         // BUILD
             default:
-                throw Error($"has the opcode 0x{opcode:x2}, which no file of tensors needs. Save a dictionary of "
+                throw Error($"has the opcode 0x{opcode:x2}, which torch.save does not write. Save a dictionary of "
                     + "tensors alone: torch.save(model.state_dict(), file).");
         }
     }
 
-    // A value for each of these functions, as torch.save uses them.
+    // A value for each of these functions, as torch.save uses them. No other is known, and none is called.
     private void Reduce()
     {
         object? arguments = Pop(), function = Pop();
-        if (function is not PickledName { Name: var name } || arguments is not object?[] values)
+        if (function is not (PickledName or PickledObject) || arguments is not object?[] values)
             throw Error("calls what is not a function.");
-        Push(name switch
+        Push((function as PickledName)?.Name switch
         {
-            Dictionary when values.Length == 0 => new PickledDictionary(),
-            Tensor => TensorOf(values),
-            Parameter when values is [PickledTensor tensor, ..] => tensor,
+            Dictionary => DictionaryOf(values),
+            OtherDictionary => new PickledDictionary(),
+            Tensor or OldTensor => TensorOf(values),
+            TensorOfType when values is [PickledName { Name: Tensor }, _, object?[] inner, ..] => TensorOf(inner),
+            Parameter or StatefulParameter when values is [PickledTensor tensor, ..] => tensor,
             Size when values is [object?[] sizes] => sizes,
             Device when values is [string device, ..] => device,
-            _ => throw Error($"calls {Excerpt.Of(name)} with arguments of another form than torch.save writes."),
+            Parameter or StatefulParameter or Size or Device => throw Error($"calls "
+                + $"{((PickledName)function).Name} with arguments of another form than torch.save writes."),
+            var name => new PickledObject(name ?? ((PickledObject)function).Type),
         });
+    }
+
+    // The pairs of an ordered dictionary, as Python 2 writes it.
+    private PickledDictionary DictionaryOf(object?[] values)
+    {
+        var dictionary = new PickledDictionary();
+        if (values is [List<object?> pairs])
+        {
+            foreach (object? pair in pairs)
+            {
+                dictionary.Entries.Add(pair is List<object?> and [var key, var value] ? (key, value)
+                    : throw Error("has an ordered dictionary of what are not pairs."));
+            }
+        }
+        return dictionary;
+    }
+
+    private void New()
+    {
+        if (Pop() is not PickledName { Name: var name })
+            throw Error("makes an object of what is not a type.");
+        Push(name == Dictionary ? new PickledDictionary() : new PickledObject(name));
+    }
+
+    private void PushBytes(ulong length)
+    {
+        Bytes(length);
+        Push(new PickledObject("bytes"));
     }
 
     private PickledTensor TensorOf(object?[] values)
@@ -122,29 +175,51 @@ internal sealed class PickleReader
                 : throw Error("has a tensor whose strides are not numbers.")));
     }
 
-    private PickledStorage Persistent(object? id)
-        => id is object?[] and ["storage", PickledName { Name: var type }, string key, string, long count, ..]
-            && count >= 0 && type.EndsWith(StorageSuffix, StringComparison.Ordinal)
-            ? new PickledStorage(type[StoragePrefix.Length..], key, count)
-            : throw Error("has a reference that is no storage of a tensor.");
+    private object Persistent(object?[]? id)
+    {
+        if (id is ["module", PickledName module, ..])
+            return module;
+        if (id is not ["storage", PickledName { Name: var type }, string key, string, long count, .. var rest]
+            || count < 0 || !type.StartsWith(StoragePrefix, StringComparison.Ordinal)
+            || !type.EndsWith(StorageSuffix, StringComparison.Ordinal))
+            throw Error("has a reference that is no storage of a tensor.");
+        if (rest is [not null, ..])
+            throw Error("has a storage that is a part of another one, as PyTorch wrote before version 0.2. Save the "
+                + "file again with a newer version.");
+        var storage = new PickledStorage(type[StoragePrefix.Length..], key, count);
+        if (Storages.TryGetValue(key, out PickledStorage? other) && other != storage)
+            throw Error($"names the storage {Excerpt.Of(key)} in two forms.");
+        Storages[key] = storage;
+        return storage;
+    }
 
     // The attributes of a dictionary, such as the versions of modules, say nothing about its tensors.
     private void Build()
     {
         Pop();
-        if (Top() is not PickledDictionary)
+        if (Top() is not (PickledDictionary or PickledObject))
             throw Error("sets the state of something else than a dictionary.");
     }
 
     private void Append(object?[] items)
     {
+        if (Top() is PickledObject)
+            return;
         if (Top() is not List<object?> list)
             throw Error("appends to what is not a list.");
         list.AddRange(items);
     }
 
+    private void AddItems(object?[] items)
+    {
+        if (Top() is not PickledObject)
+            throw Error($"adds {items.Length} items to what is not a set.");
+    }
+
     private void SetItems(object?[] items)
     {
+        if (Top() is PickledObject)
+            return;
         if (Top() is not PickledDictionary dictionary || items.Length % 2 != 0)
             throw Error("sets entries of what is not a dictionary.");
         for (int i = 0; i < items.Length; i += 2)
@@ -155,17 +230,7 @@ internal sealed class PickleReader
     {
         if (Pop(2) is not [string module, string name])
             throw Error("names a function by what is not text.");
-        PushName(module, name);
-    }
-
-    private void PushName(string module, string name)
-    {
-        string full = $"{module}.{name}";
-        bool isStorage = module == "torch" && name.EndsWith(StorageSuffix, StringComparison.Ordinal);
-        if (!isStorage && full is not (Dictionary or Tensor or Parameter or Size or Device))
-            throw Error($"names {Excerpt.Of(full)}, which is no part of a tensor. Files are read without running code; "
-                + "save a dictionary of tensors alone: torch.save(model.state_dict(), file).");
-        Push(new PickledName(full));
+        Push(new PickledName($"{module}.{name}"));
     }
 
     private void Push(object? value) => _stack.Add(value);
@@ -204,18 +269,20 @@ internal sealed class PickleReader
     private object? Memo(long key) => _memo.TryGetValue(key, out object? value) ? value
         : throw Error(Invariant($"refers to an object {key} that it does not have."));
 
-    private long Long(ReadOnlySpan<byte> bytes)
+    private void PushLong(ReadOnlySpan<byte> bytes)
     {
         var value = new BigInteger(bytes);
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : throw Error("has a number that is too "
-            + "large.");
+        Push(value >= long.MinValue && value <= long.MaxValue ? (long)value : (object)value);
     }
 
-    private string Text(ulong length)
+    // A text of Python 2, which may be bytes as well.
+    private string Latin(ulong length) => Encoding.Latin1.GetString(Bytes(length));
+
+    private string Text(ReadOnlySpan<byte> bytes)
     {
         try
         {
-            return s_text.GetString(Bytes(length));
+            return s_text.GetString(bytes);
         }
         catch (DecoderFallbackException)
         {
@@ -225,22 +292,29 @@ internal sealed class PickleReader
 
     private string Line()
     {
-        int length = _code.AsSpan(_at).IndexOf((byte)'\n');
-        if (length < 0)
-            throw Error("ends within a name.");
-        string line = Text((ulong)length);
-        _at++;
-        return line;
+        var line = new List<byte>();
+        for (byte next = Bytes(1)[0]; next != '\n'; next = Bytes(1)[0])
+        {
+            line.Add(next);
+            if (line.Count > MostNameBytes)
+                throw Error(Invariant($"has a name of more than {MostNameBytes:N0} bytes."));
+        }
+        return Text([.. line]);
     }
+
+    private string Text(ulong length) => Text(Bytes(length));
 
     private ReadOnlySpan<byte> Bytes(ulong length)
     {
-        if (length > (ulong)(_code.Length - _at))
+        if (length > (ulong)Math.Max(0, _end - _code.Position))
             throw Error(Invariant($"ends within a value of {length:N0} bytes."));
-        ReadOnlySpan<byte> bytes = _code.AsSpan(_at, (int)length);
-        _at += (int)length;
+        if ((int)length > _bytes.Length)
+            _bytes = new byte[length];
+        Span<byte> bytes = _bytes.AsSpan(0, (int)length);
+        _code.ReadExactly(bytes);
         return bytes;
     }
 
-    private InvalidDataException Error(string what) => new(Invariant($"{_source}, byte {_at:N0}: the pickle {what}"));
+    private InvalidDataException Error(string what)
+        => new(Invariant($"{_source}, byte {_code.Position:N0}: the pickle {what}"));
 }

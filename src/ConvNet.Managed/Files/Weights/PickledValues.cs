@@ -4,6 +4,10 @@ namespace ConvNet.Serialization;
 /// <param name="Name">The module and the name, such as <c>torch._utils._rebuild_tensor_v2</c>.</param>
 internal sealed record PickledName(string Name);
 
+/// <summary>An object of which nothing is known but its type: it is never made.</summary>
+/// <param name="Type">The name of its type, or of the function that would return it.</param>
+internal sealed record PickledObject(string Type);
+
 /// <summary>A dictionary, in the order in which it was filled.</summary>
 internal sealed class PickledDictionary
 {

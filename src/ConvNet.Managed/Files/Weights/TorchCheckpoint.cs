@@ -1,17 +1,20 @@
 using System.Globalization;
 using System.IO.Compression;
+using System.Numerics;
 
 namespace ConvNet.Serialization;
 
 /// <summary>The tensors of a PyTorch checkpoint: a file of <c>torch.save</c> with a dictionary of tensors, such as
 /// <c>torch.save(model.state_dict(), "resnet18.pt")</c>.</summary>
 /// <remarks>
-/// <para>The file is a zip archive with a pickle, a program that may call any function of Python. Nothing of it is run:
-/// a file is read if its pickle has only tensors in dictionaries, and refused by the name of what else it has. Files
-/// from before PyTorch 1.6 have another form and are refused.</para>
+/// <para>The file is a zip archive, or what was written before PyTorch 1.6. It has a pickle, a program that may call
+/// any function of Python. Nothing of it is run: objects that are not tensors, numbers, texts, lists or dictionaries
+/// are known by the name of their type only. They are ignored beside the tensors that are read, and refused among
+/// them.</para>
 /// <para>Tensors of float, double, half and bfloat16 become float32. Tensors of whole numbers, such as
 /// <c>num_batches_tracked</c>, are listed in <see cref="Skipped"/>. Of a checkpoint that has a dictionary
-/// <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>, that one is read.</para>
+/// <c>state_dict</c>, <c>model_state_dict</c> or <c>model</c>, that one is read; otherwise the only dictionary of
+/// tensors that it has.</para>
 /// <para>In addition to the values, reading allocates at most about a hundred times the pickle, which may have
 /// 100 MB; all tensors together take at most sixteen times the bytes of the file.</para>
 /// </remarks>
@@ -39,12 +42,12 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
     /// <summary>Reads an open file, and closes it.</summary>
     internal static TorchCheckpoint Read(Stream file, string path)
     {
-        using var archive = new TorchArchive(file, path);
+        using var archive = TorchFile.Open(file, path);
         var tensors = new List<NamedTensor>();
         var skipped = new List<string>();
         foreach ((string name, PickledTensor tensor) in TensorsOf(archive, path))
         {
-            if (IsWhole(tensor.Storage.Type))
+            if (TorchFile.IsWhole(tensor.Storage))
                 skipped.Add(name);
             else
                 tensors.Add(new NamedTensor(name, tensor.Sizes, archive.Values(name, tensor)));
@@ -56,13 +59,13 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
     /// <exception cref="InvalidDataException">The file is damaged, or has other content.</exception>
     internal static IReadOnlyList<(string Name, PickledTensor Tensor)> Describe(string path)
     {
-        using var archive = new TorchArchive(InputFile.Open(path), path);
+        using var archive = TorchFile.Open(InputFile.Open(path), path);
         return [.. TensorsOf(archive, path)];
     }
 
-    private static IEnumerable<(string Name, PickledTensor Tensor)> TensorsOf(TorchArchive archive, string path)
+    private static IEnumerable<(string Name, PickledTensor Tensor)> TensorsOf(TorchFile file, string path)
     {
-        PickledDictionary dictionary = StateOf(new PickleReader(archive.Pickle(), path).Read(), path);
+        PickledDictionary dictionary = StateOf(file.Read(), path);
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach ((object? key, object? value) in dictionary.Entries)
         {
@@ -109,36 +112,54 @@ public sealed record TorchCheckpoint(IReadOnlyList<NamedTensor> Tensors)
 
     private static PickledDictionary StateOf(object? root, string path)
     {
+        if (root is PickledObject whole)
+            throw Refusal(whole, path);
         if (root is not PickledDictionary dictionary)
             throw new InvalidDataException($"{path} has {KindOf(root)}, not a dictionary of tensors. Save "
                 + "model.state_dict().");
-        PickledDictionary? inner = s_inner.Select(name => dictionary.Entries
-            .FirstOrDefault(entry => entry.Key as string == name).Value as PickledDictionary)
-            .FirstOrDefault(found => found is not null);
-        if (inner is not null)
-            return inner;
-        if (dictionary.Entries.Any(entry => entry.Value is PickledTensor))
+        (string Key, PickledDictionary Value)[] inner = [.. from entry in dictionary.Entries
+                                                            let value = entry.Value as PickledDictionary
+                                                            where entry.Key is string && value is not null
+                                                            select ((string)entry.Key, value)];
+        PickledDictionary[] named = [.. s_inner.SelectMany(name => inner.Where(entry => entry.Key == name))
+            .Select(entry => entry.Value)];
+        if (named.Length > 0)
+            return named[0];
+        if (HasTensors(dictionary))
             return dictionary;
+        PickledDictionary[] ofTensors = [.. inner.Select(entry => entry.Value).Where(HasTensors)];
+        if (ofTensors.Length == 1)
+            return ofTensors[0];
+        if (dictionary.Entries.FirstOrDefault(entry => entry.Value is PickledObject && s_inner.Contains(entry.Key))
+            .Value is PickledObject module)
+            throw Refusal(module, path);
         string[] keys = [.. dictionary.Entries.Take(10).Select(entry => $"\"{Excerpt.Of($"{entry.Key}")}\"")];
-        throw new InvalidDataException($"{path} has no tensors: its dictionary "
-            + $"{(keys.Length == 0 ? "is empty" : $"has {string.Join(", ", keys)}")}. "
-            + $"Of a checkpoint with more than tensors, {string.Join(", ", s_inner)} is read.");
+        throw new InvalidDataException($"{path} has {(ofTensors.Length == 0 ? "no" : "several dictionaries of")} "
+            + $"tensors: its dictionary {(keys.Length == 0 ? "is empty" : $"has {string.Join(", ", keys)}")}. "
+            + $"Of a checkpoint with more than tensors, {string.Join(", ", s_inner)} or the only dictionary of tensors "
+            + "is read.");
     }
 
-    private static bool IsWhole(string storageType)
-        => storageType is "LongStorage" or "IntStorage" or "ShortStorage" or "CharStorage" or "ByteStorage"
-            or "BoolStorage";
+    private static InvalidDataException Refusal(PickledObject module, string path)
+        => new($"{path} has an object of {Excerpt.Of(module.Type)}, which is not made, because no code of a file is "
+            + $"run. In PyTorch, load it with {(module.Type.StartsWith("__torch__", StringComparison.Ordinal)
+                ? "torch.jit.load" : "torch.load")} and save its state_dict().");
+
+    private static bool HasTensors(PickledDictionary dictionary)
+        => dictionary.Entries.Any(entry => entry.Value is PickledTensor);
 
     private static string KindOf(object? value) => value switch
     {
         null => "None",
         bool => "a truth value",
-        long => "a whole number",
+        long or BigInteger => "a whole number",
         double => "a number",
         string => "text",
         PickledDictionary => "a dictionary",
         PickledTensor => "a tensor",
         List<object?> => "a list",
+        PickledObject { Type: var type } => $"an object of {Excerpt.Of(type)}",
+        PickledName { Name: var name } => $"the name {Excerpt.Of(name)}",
         _ => "a tuple",
     };
 
