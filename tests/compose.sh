@@ -51,19 +51,6 @@ is_free() { "$engine" exec "$(container "$1")" sh -c '! grep -qs "^dotnet$" /pro
 
 are_free() { has_ended && is_free rank1 && is_free rank3; }
 
-# check <what> <command>...: a line of the result
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    echo "ok: $what"
-  else
-    echo "FAILED: $what"
-    tail -n 60 "$log" | sed 's/^/    /'
-    code=1
-  fi
-}
-
 trains() {
   start 5
   within 120 has_ended && says '^test accuracy' && [[ $(status ExitCode) == 0 ]] || return
@@ -77,10 +64,10 @@ ends_with_a_container() {
   start 100000
   within 120 says '^epoch .* loss' || return
   ! is_free rank1 || return
-  start=$(date +%s%N)
+  start=$(now)
   "$engine" kill "$(container rank2)" >/dev/null
   within 40 are_free
-  took=$((($(date +%s%N) - start) / 1000000))
+  took=$(since "$start")
   echo "    after $took ms"
   grep -aE 'rank ?2' "$log" | sed 's/^/    /'
   # The ranks may say it, or mpirun, which names the host.

@@ -33,11 +33,11 @@ for ((i = 1; i <= kills; i++)); do
     wait $mpirun || true
     continue
   fi
-  start=$(date +%s%N)
+  start=$(now)
   kill -$signal "${ids[$victim]}"
   code=0
   timeout 30 tail --pid=$mpirun -f /dev/null || true
-  took=$((($(date +%s%N) - start) / 1000000))
+  took=$(since "$start")
   kill -0 $mpirun 2>/dev/null && kill -KILL $mpirun
   wait $mpirun || code=$?
   if ((code != 0 && took < 10000)) && grep -aqE "rank $victim \(process|process rank $victim " "$folder/log"; then
@@ -48,6 +48,6 @@ for ((i = 1; i <= kills; i++)); do
     tail -n 5 "$folder/log"
   fi
 done
-dotnet "$tool" inspect "$(find "$folder/run" -name '*.safetensors' | sort | tail -n 1)" >/dev/null
+dotnet "$tool" inspect "$(newest "$folder/run")" >/dev/null
 echo "$good of $kills ended within 10 s and named the rank; the slowest took $slowest ms"
 [[ $good == "$kills" ]]

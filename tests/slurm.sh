@@ -19,19 +19,6 @@ nodes=4 daemons=() code=0
 # Enough epochs that something can happen in the middle.
 recipe=(--data digits --epochs 60 --deterministic)
 
-# check <what> <command>...: a line of the result
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    echo "ok: $what"
-  else
-    echo "FAILED: $what"
-    sed 's/^/    /' "$folder/$name.log" | tail -n 20
-    code=1
-  fi
-}
-
 free_ports() {
   local port=$((10000 + RANDOM % 20000)) found=0
   while ((found < $1)); do
@@ -102,9 +89,9 @@ stop_cluster() {
 
 # submit <name> <argument>...: sets $job. The job's log is NAME.log, and its checkpoints are in the folder NAME.
 submit() {
-  name=$1
+  name=$1 log=$folder/$1.log
   shift
-  job=$(CHECKPOINTS=$folder/$name sbatch --parsable --nodes $nodes --output "$folder/$name.log" \
+  job=$(CHECKPOINTS=$folder/$name sbatch --parsable --nodes $nodes --output "$log" \
     deploy/slurm/train.sbatch "$@")
 }
 
@@ -125,15 +112,13 @@ have_gone() { [[ -z $(ranks_of "$name") ]]; }
 
 has_ended() { [[ ! $(state) =~ PENDING|RUNNING|COMPLETING ]] && have_gone; }
 
-says() { grep -aqE "$1" "$folder/$name.log" 2>/dev/null; }
+says() { grep -aqE "$1" "$log" 2>/dev/null; }
 
 accuracy_of() { grep -a '^test accuracy' "$1"; }
 
-newest() { find "$folder/$1" -name '*.safetensors' 2>/dev/null | sort | tail -n 1; }
-
 is_training() { says 'epoch  *[0-9]' && (($(ranks_of "$name" | wc -l) == nodes)); }
 
-has_checkpoint() { [[ -n $(newest "$name") ]]; }
+has_checkpoint() { [[ -n $(newest "$folder/$name") ]]; }
 
 trains_as_under_mpirun() {
   submit plain "${recipe[@]}"
@@ -142,7 +127,7 @@ trains_as_under_mpirun() {
     --checkpoint "$folder/mpirun" >"$folder/mpirun.log" 2>&1
   [[ -n $(accuracy_of "$folder/plain.log") ]] || return
   [[ $(accuracy_of "$folder/plain.log") == "$(accuracy_of "$folder/mpirun.log")" ]] &&
-    cmp "$(newest plain)" "$(newest mpirun)"
+    cmp "$(newest "$folder/plain")" "$(newest "$folder/mpirun")"
 }
 
 # ends_with <signal> <rank>: whether all ranks end within 10 s of the signal to one of them, which the output names
@@ -151,12 +136,12 @@ ends_with() {
   submit "$1-$2" --epochs 100000
   within 60 is_training || { echo "    no training after 60 s" && return 1; }
   mapfile -t ids < <(ranks_of "$name")
-  start=$(date +%s%N)
+  start=$(now)
   kill "-$1" "${ids[$2]}"
   within 40 have_gone
-  gone=$((($(date +%s%N) - start) / 1000000))
+  gone=$(since "$start")
   within 40 has_ended
-  ended=$((($(date +%s%N) - start) / 1000000))
+  ended=$(since "$start")
   echo "    the last rank has ended after $gone ms, the job after $ended ms"
   ((ended < 10000)) && is FAILED && says "rank $2 \(process|task $2: Killed"
 }
@@ -165,7 +150,7 @@ goes_on_after_requeue() {
   submit requeued "${recipe[@]}"
   within 60 has_checkpoint || { echo "    no checkpoint after 60 s" && return 1; }
   scontrol requeue "$job"
-  within 300 is COMPLETED && says '^resuming at epoch' && cmp "$(newest plain)" "$(newest requeued)"
+  within 300 is COMPLETED && says '^resuming at epoch' && cmp "$(newest "$folder/plain")" "$(newest "$folder/requeued")"
 }
 
 # The signal of the script comes up to a minute early. To save so large a network takes longer than to end the others,
@@ -173,7 +158,7 @@ goes_on_after_requeue() {
 is_saved_at_the_limit() {
   OMPI_MCA_async_mpi_finalize=1 SBATCH_TIMELIMIT=2 submit limit --model resnet18 --epochs 100000
   within 180 has_ended || return
-  says 'interrupted; saved' && has_checkpoint && "$CONVNET" inspect "$(newest limit)" >/dev/null || return
+  says 'interrupted; saved' && has_checkpoint && "$CONVNET" inspect "$(newest "$folder/limit")" >/dev/null || return
   submit limit
   within 60 says '^resuming at epoch'
 }

@@ -65,10 +65,7 @@ internal sealed class Interruption : IDisposable
     private void End()
     {
         Write(Message(_files));
-        // Skips destructors of libraries whose threads are still running.
-        if (!OperatingSystem.IsWindows())
-            ExitAtOnce(ExitCode);
-        Environment.Exit(ExitCode);
+        ProcessEnd.AtOnce(ExitCode);
     }
 
     private void Write(string line)
@@ -84,8 +81,4 @@ internal sealed class Interruption : IDisposable
             // Standard error is closed.
         }
     }
-
-    [DllImport("libc", EntryPoint = "_exit")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern void ExitAtOnce(int code);
 }

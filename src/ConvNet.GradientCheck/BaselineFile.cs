@@ -29,12 +29,7 @@ public static class BaselineFile
     public static string Write(Baseline baseline)
     {
         ArgumentNullException.ThrowIfNull(baseline);
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions
-        {
-            Indented = true,
-            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        }))
+        return JsonText.Of(writer =>
         {
             writer.WriteStartObject();
             writer.WriteString("format", Format);
@@ -44,8 +39,11 @@ public static class BaselineFile
                 WriteDeviation(writer, deviation);
             writer.WriteEndArray();
             writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
+        }, new JsonWriterOptions
+        {
+            Indented = true,
+            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        }) + "\n";
     }
 
     /// <summary>Reads a baseline from JSON.</summary>

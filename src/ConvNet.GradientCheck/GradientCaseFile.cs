@@ -41,8 +41,7 @@ public static class GradientCaseFile
     public static string Write(GradientCase made)
     {
         ArgumentNullException.ThrowIfNull(made);
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        return JsonText.Of(writer =>
         {
             writer.WriteStartObject();
             writer.WriteString("format", Format);
@@ -50,8 +49,7 @@ public static class GradientCaseFile
             WriteOptions(writer, made.Options);
             WriteSubject(writer, made);
             writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+        }, new JsonWriterOptions { Indented = true });
     }
 
     /// <summary>Reads a case from JSON.</summary>

@@ -79,7 +79,8 @@ internal sealed partial class DataParallel
             Gather(own, all, Graph.Outputs, _samples);
     }
 
-    // Writes what all ranks have computed. Each sends as many values as the one with most samples.
+    // Writes what all ranks have computed. Each sends as many samples as the one with most of them, in groups that fit
+    // into a message.
     private void Gather(float[][] own, BatchBuffers all, IReadOnlyList<Node> nodes, int n)
     {
         int most = Share.Largest(n);
@@ -87,15 +88,27 @@ internal sealed partial class DataParallel
         {
             if (all[i].IsEmpty)
                 continue;
-            int length = nodes[i].Shape.Length;
-            float[] sent = new float[most * length], received = new float[sent.Length * Share.Ranks];
-            own[i].AsSpan(0, Share.Of(n).Count * length).CopyTo(sent);
-            _communicator.Gather<float>(sent, received);
-            for (int rank = 0; rank < Share.Ranks; rank++)
-            {
-                (int first, int count) = new BatchShare(rank, Share.Ranks).Of(n);
-                received.AsSpan(rank * sent.Length, count * length).CopyTo(all[i][(first * length)..]);
-            }
+            int length = nodes[i].Shape.Length,
+                group = (int)Math.Clamp(_mostGathered / ((long)length * Share.Ranks), 1, most);
+            for (int start = 0; start < most; start += group)
+                GatherSamples(own[i], all[i], length, n, start, Math.Min(group, most - start));
         }
+    }
+
+    // Of each rank, up to count samples from a start within its share.
+    private void GatherSamples(ReadOnlySpan<float> own, Span<float> all, int length, int n, int start, int count)
+    {
+        float[] sent = new float[count * length], received = new float[sent.Length * Share.Ranks];
+        int mine = Share.Of(n).Count;
+        own.Slice(Math.Min(start, mine) * length, Here(mine) * length).CopyTo(sent);
+        _communicator.Gather<float>(sent, received);
+        for (int rank = 0; rank < Share.Ranks; rank++)
+        {
+            (int first, int samples) = new BatchShare(rank, Share.Ranks).Of(n);
+            received.AsSpan(rank * sent.Length, Here(samples) * length)
+                .CopyTo(all[((first + Math.Min(start, samples)) * length)..]);
+        }
+
+        int Here(int samples) => Math.Clamp(samples - start, 0, count);
     }
 }

@@ -7,6 +7,7 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
 {
     private readonly Executable _inner;
     private readonly ICommunicator _communicator;
+    private readonly int _mostGathered;
     private readonly IReadOnlyList<Objective> _objectives;
     private readonly Node[] _objectiveNodes;
     private bool _isSynchronized;
@@ -25,6 +26,7 @@ internal sealed partial class DataParallel : IExecutable, ISharesBatches, IDecla
         ICommunicator communicator, DataParallelOptions options)
     {
         (_inner, Spec, _objectives, _communicator) = (inner, spec, objectives, communicator);
+        _mostGathered = options.MostGathered;
         _objectiveNodes = [.. objectives.Select(objective => objective.Output)];
         _isSynchronized = communicator.Ranks == 1;
         Share = new BatchShare(communicator.Rank, communicator.Ranks);

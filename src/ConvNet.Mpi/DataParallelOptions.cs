@@ -14,6 +14,9 @@ public sealed record DataParallelOptions
     /// once in its backward pass. PyTorch: SyncBatchNorm.</summary>
     public bool SyncBatchNorm { get; init; }
 
+    /// <summary>The most values that are gathered from all ranks at once.</summary>
+    internal int MostGathered { get; init; } = 1 << 28;
+
     /// <summary>The maximum size in bytes of the first and the last bucket of gradients, unless the
     /// <see cref="TrainingSpec.FirstGradientBucketBytes"/> say otherwise. They are smaller than the others, so that the
     /// ranks begin to add gradients soon after the backward pass has begun, and have few left to add when it ends. The

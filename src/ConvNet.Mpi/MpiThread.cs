@@ -59,8 +59,9 @@ internal sealed class MpiThread : IDisposable
                 operation.Fail(_failure);
                 return;
             }
-            operation.Begin();
+            // Added before, so that it fails with the others if it cannot begin.
             _active.Add(operation);
+            operation.Begin();
             _watch!.Started++;
             _watch.WaitsSince ??= _clock.Elapsed;
         });

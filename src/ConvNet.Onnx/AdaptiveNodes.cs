@@ -72,12 +72,7 @@ internal static class AdaptiveNodes
 
     /// <summary>Returns the weights of the means (columns) by inputs (rows).</summary>
     public static float[] Transposed(float[] means, int inputs, int outputs)
-    {
-        var transposed = new float[means.Length];
-        for (int i = 0; i < means.Length; i++)
-            transposed[i % inputs * outputs + i / inputs] = means[i];
-        return transposed;
-    }
+        => FoldedMoves.Swapped(OnnxTensor.Of([outputs, inputs], means));
 
     private static AttributeProto[] Windows(Shape x, Extent output) =>
     [

@@ -382,13 +382,13 @@ internal static class LayerNodes
         }
     }
 
-    private static AttributeProto[] Taps(Window window) => [.. Places(window),
+    private static AttributeProto[] Taps(Window window) => [.. WindowOf(window),
         OnnxAttribute.Of("dilations", window.Dilation.H, window.Dilation.W)];
 
-    private static AttributeProto[] Pooling(Window window) => [.. Places(window),
+    private static AttributeProto[] Pooling(Window window) => [.. WindowOf(window),
         OnnxAttribute.Of("ceil_mode", window.Rounding == Rounding.Ceiling ? 1 : 0)];
 
-    private static AttributeProto[] Places(Window window) =>
+    private static AttributeProto[] WindowOf(Window window) =>
     [
         OnnxAttribute.Of("kernel_shape", window.Kernel.H, window.Kernel.W),
         OnnxAttribute.Of("strides", window.Stride.H, window.Stride.W),

@@ -197,15 +197,9 @@ internal sealed class OnnxGraph
     /// <param name="sizes">Its dimensions; none for a scalar.</param>
     public string Constant(Node node, string name, float value, params int[] sizes)
     {
-        var tensor = new TensorProto
-        {
-            Name = Fresh($"{node.Name}.{name}"),
-            DataType = (int)TensorProto.Types.DataType.Float,
-        };
-        tensor.Dims.AddRange(sizes.Select(size => (long)size));
-        tensor.FloatData.AddRange(Enumerable.Repeat(value, sizes.Aggregate(1, (product, size) => product * size)));
-        Proto.Initializer.Add(tensor);
-        return tensor.Name;
+        var values = new float[sizes.Aggregate(1, (product, size) => product * size)];
+        Array.Fill(values, value);
+        return Constant(node, name, values, sizes);
     }
 
     /// <summary>Adds constants of one dimension for a layer and returns their name.</summary>
@@ -225,13 +219,7 @@ internal sealed class OnnxGraph
     /// <summary>Adds constants for a layer and returns their name.</summary>
     public string Constant(Node node, string name, float[] values, params int[] sizes)
     {
-        var tensor = new TensorProto
-        {
-            Name = Fresh($"{node.Name}.{name}"),
-            DataType = (int)TensorProto.Types.DataType.Float,
-        };
-        tensor.Dims.AddRange(sizes.Select(size => (long)size));
-        tensor.FloatData.AddRange(values);
+        TensorProto tensor = OnnxExport.TensorOf(Fresh($"{node.Name}.{name}"), sizes, values);
         Proto.Initializer.Add(tensor);
         return tensor.Name;
     }

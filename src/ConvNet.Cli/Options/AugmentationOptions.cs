@@ -101,15 +101,15 @@ internal sealed class AugmentationOptions
         Normalization normalization)
     {
         DataLoaderOptions usual = goesOn ?? new DataLoaderOptions { Shuffle = true };
-        if (goesOn is null || IsGiven(command, _flip) || IsGiven(command, _crop) || IsGiven(command, _augment))
+        if (goesOn is null || ((Option[])[_flip, _crop, _augment]).Any(option => Verb.IsGiven(command, option)))
             usual = usual with
             {
                 Transforms = [.. Transforms(command, images.InputShapes[0].Shape, normalization.MaxValue)
                     .Append(normalization).Select(transform => (InputTransform)transform)],
             };
-        if (IsGiven(command, _mixUp) || IsGiven(command, _cutMix))
+        if (Verb.IsGiven(command, _mixUp) || Verb.IsGiven(command, _cutMix))
             usual = usual with { BatchTransforms = [.. BatchTransforms(command)] };
-        if (IsGiven(command, _sampler))
+        if (Verb.IsGiven(command, _sampler))
             usual = usual with { Sampler = SamplerOf(command), Shuffle = SamplerOf(command) is null };
         return usual;
     }
@@ -118,7 +118,7 @@ internal sealed class AugmentationOptions
     /// <param name="command">The command.</param>
     /// <param name="goesOn">The options of the resumed training; null for a new training.</param>
     public bool Mixes(ParseResult command, DataLoaderOptions? goesOn)
-        => IsGiven(command, _mixUp) || IsGiven(command, _cutMix) ? BatchTransforms(command).Any()
+        => Verb.IsGiven(command, _mixUp) || Verb.IsGiven(command, _cutMix) ? BatchTransforms(command).Any()
             : goesOn?.BatchTransforms.Count > 0;
 
     /// <summary>Returns the loss for mixed or for whole images.</summary>
@@ -203,7 +203,4 @@ internal sealed class AugmentationOptions
         => string.Join("; ", kinds.Declarations.Select(kind => kind.Attributes.Count == 0
             ? $"{kind.Kind}: {kind.Summary}"
             : $"{kind.Kind}: {kind.Summary} ({string.Join(", ", kind.Attributes.Select(each => each.Name))})"));
-
-    private static bool IsGiven(ParseResult command, Option option)
-        => command.GetResult(option) is { Implicit: false };
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using ConvNet.Cli.Verbs;
 using ConvNet.Data;
 
 namespace ConvNet.Cli;
@@ -12,6 +13,9 @@ internal sealed record DataOptions(Option<string> Data, Option<double?> TestShar
 {
     /// <summary>The words of <c>--on-bad-image</c>.</summary>
     public const string Stop = "stop", Skip = "skip";
+
+    // Selects test images where no saved training says which they are.
+    private const ulong DefaultSeed = 1;
 
     private const int NamesShown = 5;
     private const double DefaultShare = 0.2;
@@ -42,14 +46,14 @@ internal sealed record DataOptions(Option<string> Data, Option<double?> TestShar
     /// <param name="split">How a saved training has selected its test images; null if there is none.</param>
     /// <param name="seed">The seed that selects test images if there is no such training.</param>
     public ImageSource Open(ParseResult command, Terminal terminal, string name, Shape? shape, DataSplit? split,
-        ulong seed)
+        ulong seed = DefaultSeed)
     {
         ImageSourceKind kind = ImageSource.KindOf(name);
         bool encoded = ImageSource.HasEncodedImages(kind);
         if (encoded && shape is null)
             throw new ArgumentException($"{name} has images in files, which may have any size. Say which size the "
                 + "network reads with --resize, as in --resize 32 or --resize 3x48x64, or name a network by --model.");
-        if (!encoded && command.GetResult(OnBadImage) is { Implicit: false })
+        if (!encoded && Verb.IsGiven(command, OnBadImage))
             throw new ArgumentException($"{OnBadImage.Name} is for image files, which {name} does not have. Omit it.");
         bool skips = Skips(command);
         double? share = command.GetValue(TestShare);

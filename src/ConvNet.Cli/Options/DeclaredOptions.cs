@@ -52,7 +52,7 @@ internal sealed class DeclaredOptions<T>
 
     /// <summary>Whether a command gives the kind or one of the attributes.</summary>
     public bool IsGiven(ParseResult command)
-        => Attributes.Prepend(_kind).Any(option => command.GetResult(option) is { Implicit: false });
+        => Attributes.Prepend(_kind).Any(option => Verb.IsGiven(command, option));
 
     /// <summary>Returns the kind that a command names.</summary>
     public Declaration<T>? KindOf(ParseResult command)
@@ -100,7 +100,7 @@ internal sealed class DeclaredOptions<T>
     // Returns the value of an option; null if it is not given.
     private static object? Given(ParseResult command, AttributeDeclaration attribute, Option option) => option switch
     {
-        Option<bool> flag => command.GetResult(flag) is { Implicit: false } ? command.GetValue(flag) : null,
+        Option<bool> flag => Verb.IsGiven(command, flag) ? command.GetValue(flag) : null,
         Option<float?> single => command.GetValue(single),
         Option<int?> whole => command.GetValue(whole),
         Option<Milestones?> times => command.GetValue(times),

@@ -63,14 +63,13 @@ internal sealed class OptimizerOptions
         var around = goesOn as Lookahead;
         Optimizer? rule = around?.Inner ?? goesOn;
         OptimizerDeclaration named = KindOf(command), kind = rule?.Declaration ?? named;
-        if (command.GetResult(_optimizer.Kind) is { Implicit: false } && named != kind)
+        if (Verb.IsGiven(command, _optimizer.Kind) && named != kind)
             throw new ArgumentException($"The saved training uses {kind.Kind}, but --optimizer "
                 + $"is {named.Kind}. Omit --optimizer, or start a new training with --weights.");
         int? k = command.GetValue(_lookahead) ?? around?.K;
         float? alpha = command.GetValue(_lookaheadAlpha);
         if (alpha is not null && k is null)
-            throw new ArgumentException($"{_lookaheadAlpha.Name} is an option of {LookaheadName}. Add it, or omit "
-                + $"{_lookaheadAlpha.Name}.");
+            throw Verb.WithoutIts(_lookaheadAlpha, _lookahead);
         if (goesOn is not null && around is null && k is not null)
             throw new ArgumentException($"The saved training has no {LookaheadName}. Omit it, or start a new training "
                 + "with --weights.");

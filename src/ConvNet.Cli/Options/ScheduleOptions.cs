@@ -46,15 +46,14 @@ internal sealed class ScheduleOptions
     /// <exception cref="ArgumentException">An option does not belong to the schedule, or is missing.</exception>
     public LearningRateSchedule Of(ParseResult command, LearningRateSchedule? goesOn)
     {
-        bool isGiven = _schedule.IsGiven(command) || command.GetResult(_warmUp) is { Implicit: false }
+        bool isGiven = _schedule.IsGiven(command) || Verb.IsGiven(command, _warmUp)
             || command.GetValue(_warmUpStart) is not null;
         if (goesOn is not null && !isGiven)
             return goesOn;
         LearningRateSchedule schedule = _schedule.Of(command, null, _schedule.KindOf(command)!);
         int length = command.GetValue(_warmUp);
         if (length == 0)
-            return command.GetValue(_warmUpStart) is null ? schedule : throw new ArgumentException(
-                $"{WarmUpStartName} is an option of {WarmUpName}. Add it, or omit {WarmUpStartName}.");
+            return command.GetValue(_warmUpStart) is null ? schedule : throw Verb.WithoutIts(_warmUpStart, _warmUp);
         return new SequentialSchedule([new LinearSchedule(command.GetValue(_warmUpStart) ?? 0.01, 1, length), schedule],
             [length]);
     }

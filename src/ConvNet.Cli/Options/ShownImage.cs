@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvNet.Cli.Verbs;
 using ConvNet.Data;
 using ConvNet.Reports.Pages;
 using ConvNet.Serialization;
@@ -11,8 +12,6 @@ namespace ConvNet.Cli;
 /// <param name="Number">The option <c>--sample</c>.</param>
 internal sealed record ShownImage(Option<string?> Image, DataOptions Data, Option<int> Number)
 {
-    private const ulong DefaultSeed = 1;
-
     /// <summary>Reads the image.</summary>
     /// <param name="command">The command line.</param>
     /// <param name="terminal">Receives warnings, and cancels the opening of the data.</param>
@@ -23,10 +22,10 @@ internal sealed record ShownImage(Option<string?> Image, DataOptions Data, Optio
         Shape shape = saved.Graph.Input.Shape;
         if (command.GetValue(Image) is not { } file)
             return Read(command, terminal, saved, normalization, command.GetValue(Number));
-        if (command.GetResult(Number) is { Implicit: false })
+        if (Verb.IsGiven(command, Number))
             throw new ArgumentException($"{Image.Name} and {Number.Name} both name an image. Use one of them.");
         byte[] pixels = ImageFile.Read(file, shape);
-        IReadOnlyList<string> names = command.GetResult(Data.Data) is { Implicit: false }
+        IReadOnlyList<string> names = Verb.IsGiven(command, Data.Data)
             ? Open(command, terminal, saved).ClassNames : saved.ClassNames;
         return new ShownSample(Path.GetFileName(file),
             Array.ConvertAll(pixels, value => (float)value * normalization.MaxValue / byte.MaxValue), null, names);
@@ -56,6 +55,5 @@ internal sealed record ShownImage(Option<string?> Image, DataOptions Data, Optio
     }
 
     private ImageSource Open(ParseResult command, Terminal terminal, SavedModel saved)
-        => Data.Open(command, terminal, command.GetValue(Data.Data)!, saved.Graph.Input.Shape, saved.Training?.Split,
-            DefaultSeed);
+        => Data.Open(command, terminal, command.GetValue(Data.Data)!, saved.Graph.Input.Shape, saved.Training?.Split);
 }

@@ -270,12 +270,15 @@ internal abstract class Verb : Command
         Written("--report", "Write the results to this file as HTML, with charts, machine details and raw data."),
         Written("--markdown", "Write the same page to this file as Markdown."));
 
+    /// <summary>How the tool was called: the script that builds it sets the variable.</summary>
+    internal static string Program => Environment.GetEnvironmentVariable("CONVNET_COMMAND") ?? "convnet";
+
     /// <summary>Formats the command line for use in a shell.</summary>
     /// <param name="command">The command line.</param>
     /// <param name="except">Options to leave out, with their values.</param>
     internal static string CommandLineOf(ParseResult command, params IReadOnlyCollection<Option> except)
     {
-        var words = new List<string> { "./convnet" };
+        var words = new List<string> { Quoted(Program) };
         bool isLeftOut = false;
         foreach (Token token in command.Tokens)
         {
@@ -296,6 +299,10 @@ internal abstract class Verb : Command
     /// <summary>Whether a command line names an option.</summary>
     internal static bool IsGiven(ParseResult command, Option option)
         => command.GetResult(option) is { Implicit: false };
+
+    /// <summary>The error of a command line that has an option without the one that it belongs to.</summary>
+    internal static ArgumentException WithoutIts(Option option, Option owner)
+        => new($"{option.Name} is an option of {owner.Name}. Add it, or omit {option.Name}.");
 
     /// <summary>Adds the option that sets the number of threads.</summary>
     public Option<int?> ThreadsOption()

@@ -15,14 +15,14 @@ internal sealed record PredictedImages(IDataset Dataset, Normalization Normaliza
 
     /// <summary>Returns the most probable classes of an image.</summary>
     /// <param name="batch">The batch with the image.</param>
-    /// <param name="place">Its place there.</param>
+    /// <param name="index">Its index there.</param>
     /// <param name="probabilities">The probabilities of all classes.</param>
     /// <param name="top">The number of classes.</param>
-    public Prediction Judge(Batch batch, int place, ReadOnlySpan<float> probabilities, int top)
+    public Prediction Judge(Batch batch, int index, ReadOnlySpan<float> probabilities, int top)
     {
-        int sample = batch.Samples[place];
+        int sample = batch.Samples[index];
         string image = Image(sample);
-        int? label = Dataset.Targets is [_] ? batch.Classes[place] : null;
+        int? label = Dataset.Targets is [_] ? batch.Classes[index] : null;
         if (Dataset is ImageFiles files && files.Skipped.TryGetValue(sample, out string? failure))
             return new Prediction(image, label, []) { Error = failure };
         var all = new (int Class, double Probability)[probabilities.Length];

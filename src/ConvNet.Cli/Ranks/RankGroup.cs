@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ConvNet.Mpi;
 
 namespace ConvNet.Cli.Ranks;
@@ -141,13 +140,7 @@ internal sealed class RankGroup : IDisposable
         {
             Report(failure);
             Thread.Sleep(s_last);
-            if (!OperatingSystem.IsWindows())
-                ExitAtOnce(ExitCode.Failed);
-            Environment.Exit(ExitCode.Failed);
+            ProcessEnd.AtOnce(ExitCode.Failed);
         }, null, s_grace, Timeout.InfiniteTimeSpan);
     }
-
-    [DllImport("libc", EntryPoint = "_exit")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern void ExitAtOnce(int code);
 }

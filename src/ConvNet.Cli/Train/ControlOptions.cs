@@ -92,8 +92,7 @@ internal sealed class ControlOptions
         foreach (Option option in (Option[])[_minDelta, _stopMetric])
         {
             if (patience is null && Verb.IsGiven(command, option))
-                throw new ArgumentException($"{option.Name} is an option of {_patience.Name}. Add it, or omit "
-                    + $"{option.Name}.");
+                throw Verb.WithoutIts(option, _patience);
         }
         double minDelta = command.GetValue(_minDelta) ?? resumed?.GetValue(_minDelta) ?? 0;
         EpochMetric metric = (command.GetValue(_stopMetric) ?? resumed?.GetValue(_stopMetric)) switch

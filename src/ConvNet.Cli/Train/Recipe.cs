@@ -20,8 +20,8 @@ internal static class Recipe
 
     // Where results go, where a training begins again, and what does not change a result.
     private static readonly string[] s_others = ["--recipe", "--save", "--checkpoint", "--every", "--keep", "--resume",
-        "--report", "--markdown", "--log", "--log-norms", "--serve", "--serve-address", "--threads",
-        "--workers", "--max-time", "--json"];
+        "--report", "--markdown", "--log", "--log-norms", "--no-log-pictures", "--tensorboard", "--serve",
+        "--serve-address", "--threads", "--workers", "--max-time"];
 
     // Always part of a recipe, so that it says what was trained on what for how long.
     private static readonly string[] s_always = ["--data", "--epochs", "--batch", "--seed"];

@@ -78,8 +78,7 @@ internal sealed class SavingOptions
         foreach (Option option in (Option[])[_every, _keep])
         {
             if (Verb.IsGiven(command, option))
-                throw new ArgumentException($"{option.Name} is an option of {_checkpoint.Name}. Add it, or omit "
-                    + $"{option.Name}.");
+                throw Verb.WithoutIts(option, _checkpoint);
         }
         return null;
     }
@@ -128,7 +127,7 @@ internal sealed class SavingOptions
             return;
         throw new ArgumentException($"The training in {start.File} has completed {done} of its {epochs} epochs. To "
             + $"continue, use --epochs {done + 1} or more. To start a new training, use {_weights.Name} "
-            + $"{start.File}.");
+            + $"{Verb.Quoted(start.File!)}.");
     }
 
     /// <summary>Throws if the training could not be saved where the command says.</summary>
@@ -213,7 +212,8 @@ internal sealed class SavingOptions
                 + $"{Verb.Quoted(before.File)}.", error);
         }
         SavedTraining goesOn = saved.Training ?? throw new InvalidDataException(
-            $"{path} contains a model but no training to resume. To start a new one, use {_weights.Name} {path}.");
+            $"{path} contains a model but no training to resume. To start a new one, use {_weights.Name} "
+            + $"{Verb.Quoted(path)}.");
         return new TrainStart(path, saved, goesOn);
     }
 

@@ -23,8 +23,8 @@ internal sealed class WatchOptions
     public LivePage? Open(ParseResult command, Terminal terminal)
     {
         if (!IsServed(command))
-            return !Verb.IsGiven(command, _served.Address) ? null : throw new ArgumentException(
-                $"{_served.Address.Name} is an option of {_served.Port.Name}. Add it, or omit {_served.Address.Name}.");
+            return !Verb.IsGiven(command, _served.Address) ? null : throw Verb.WithoutIts(_served.Address,
+                _served.Port);
         (System.Net.IPAddress address, int port) = _served.Read(command, terminal);
         var page = LivePage.Start(address, port);
         terminal.Progress($"watch the training at {page.Address}");
@@ -36,5 +36,5 @@ internal sealed class WatchOptions
     /// <param name="log">The folder of the log; null if there is none.</param>
     public void WriteEnd(Terminal terminal, string? log) => terminal.Progress(log is null
         ? $"the page of {_served.Port.Name} has ended; with --log DIR, it can be opened again"
-        : $"the page of {_served.Port.Name} has ended; to open it again: ./convnet view {Verb.Quoted(log)}");
+        : $"the page of {_served.Port.Name} has ended; to open it again: {Verb.Program} view {Verb.Quoted(log)}");
 }

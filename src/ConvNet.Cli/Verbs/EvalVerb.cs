@@ -11,8 +11,6 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet eval</c>: the test accuracy of a saved model, on any backend.</summary>
 internal sealed class EvalVerb : Verb
 {
-    private const ulong DefaultSeed = 1;
-
     private readonly Option<string> _load, _backend, _precision;
     private readonly DataOptions _data;
     private readonly Option<int> _batch;
@@ -41,7 +39,7 @@ internal sealed class EvalVerb : Verb
         _views.Check(command);
         SavedModel saved = NetworkFile.Load(load);
         ImageSource data = _data.Open(command, terminal, command.GetValue(_data.Data)!,
-            ModelChoice.InputOf(saved.Graph), saved.Training?.Split, DefaultSeed);
+            ModelChoice.InputOf(saved.Graph), saved.Training?.Split);
         Normalization normalization = _normalize.Of(command, saved, load);
         normalization.CheckFor(data.Shape, data.MaxValue);
         DataLoader images = TestLoader(data.Test, normalization, command.GetValue(_batch), workers: 1);

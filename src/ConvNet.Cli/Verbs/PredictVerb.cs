@@ -12,8 +12,6 @@ namespace ConvNet.Cli.Verbs;
 /// <summary><c>convnet predict</c>: the most probable classes of images.</summary>
 internal sealed class PredictVerb : Verb
 {
-    private const ulong DefaultSeed = 1;
-
     private const string StandardOutput = "-";
 
     private readonly Argument<string[]> _images;
@@ -147,7 +145,7 @@ internal sealed class PredictVerb : Verb
                 normalization.StandardDeviation), saved.ClassNames, i => files[i]);
         }
         ImageSource source = _data.Open(command, terminal, command.GetValue(_data.Data)!, shape,
-            saved.Training?.Split, DefaultSeed);
+            saved.Training?.Split);
         normalization.CheckFor(source.Shape, source.MaxValue);
         return new PredictedImages(source.Test, normalization,
             saved.ClassNames is [] ? source.ClassNames : saved.ClassNames,

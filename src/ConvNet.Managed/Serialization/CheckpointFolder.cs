@@ -103,8 +103,8 @@ public sealed partial class CheckpointFolder : IDisposable
         string folder = System.IO.Path.GetDirectoryName(file) is { Length: > 0 } named ? named : ".";
         if (!IsCheckpoint(file) || !Directory.Exists(folder))
             return null;
-        return FirstIntact(folder, FilesIn(folder).Reverse().Where(other => Place(other).CompareTo(Place(file)) < 0),
-            layers, kinds);
+        return FirstIntact(folder, FilesIn(folder).Reverse()
+            .Where(other => PositionOf(other).CompareTo(PositionOf(file)) < 0), layers, kinds);
     }
 
     private static FoundCheckpoint? FirstIntact(string folder, IEnumerable<string> files, LayerSet? layers,
@@ -175,8 +175,8 @@ public sealed partial class CheckpointFolder : IDisposable
         SavedModel.Save(file, executable, normalization, training: training, averages: averages);
         // A file beyond this position was damaged, or is of a training that was resumed from an older checkpoint.
         string[] others = [.. Files.Where(other => other != file)];
-        foreach (string other in others.Where(other => Place(other).CompareTo(Place(file)) > 0)
-            .Concat(others.Where(other => Place(other).CompareTo(Place(file)) < 0).SkipLast(keep - 1)))
+        foreach (string other in others.Where(other => PositionOf(other).CompareTo(PositionOf(file)) > 0)
+            .Concat(others.Where(other => PositionOf(other).CompareTo(PositionOf(file)) < 0).SkipLast(keep - 1)))
             Delete(other);
         return file;
     }
@@ -201,14 +201,14 @@ public sealed partial class CheckpointFolder : IDisposable
 
     /// <summary>Returns the checkpoints of a folder, the oldest first.</summary>
     internal static string[] FilesIn(string folder)
-        => [.. Directory.EnumerateFiles(folder).Where(IsCheckpoint).OrderBy(Place)];
+        => [.. Directory.EnumerateFiles(folder).Where(IsCheckpoint).OrderBy(PositionOf)];
 
     /// <summary>Whether a folder replaces or deletes files of this name.</summary>
     internal static bool IsOwn(string name) => name is BestName or LockFile || IsCheckpoint(name);
 
     private static bool IsCheckpoint(string file) => NamePattern().IsMatch(System.IO.Path.GetFileName(file));
 
-    private static (int Epoch, int Batch) Place(string file)
+    private static (int Epoch, int Batch) PositionOf(string file)
     {
         Match match = NamePattern().Match(System.IO.Path.GetFileName(file));
         return (Number(match.Groups[1].Value), Number(match.Groups[2].Value));

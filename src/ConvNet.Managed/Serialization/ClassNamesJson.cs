@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace ConvNet.Serialization;
@@ -11,19 +10,15 @@ internal static class ClassNamesJson
 
     /// <summary>Writes the names.</summary>
     public static string Write(IReadOnlyList<string> names)
+        => JsonText.Of(writer =>
     {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer))
-        {
-            writer.WriteStartObject();
-            writer.WriteStartArray("names");
-            foreach (string name in names)
-                writer.WriteStringValue(name);
-            writer.WriteEndArray();
-            writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
-    }
+        writer.WriteStartObject();
+        writer.WriteStartArray("names");
+        foreach (string name in names)
+            writer.WriteStringValue(name);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    });
 
     /// <summary>Reads the names.</summary>
     /// <param name="text">The JSON.</param>

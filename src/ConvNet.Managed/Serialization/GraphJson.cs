@@ -135,12 +135,9 @@ public static class GraphJson
     // Writes a value on one line, with a space after each comma and colon.
     private static string Line(Action<Utf8JsonWriter> write)
     {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer))
-            write(writer);
         var line = new StringBuilder();
         bool quoted = false, escaped = false;
-        foreach (char letter in Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length))
+        foreach (char letter in JsonText.Of(write))
         {
             if (letter == '"' && !escaped)
                 quoted = !quoted;

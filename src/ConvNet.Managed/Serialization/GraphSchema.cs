@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -14,28 +13,24 @@ internal static class GraphSchema
     /// <param name="format">The value of <c>format</c>.</param>
     /// <param name="version">The value of <c>version</c>.</param>
     public static string Of(LayerSet layers, string format, int version)
+        => JsonText.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions
-        {
-            Indented = true,
-            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
-        }))
-        {
-            json.WriteStartObject();
-            json.WriteString("$schema", "https://json-schema.org/draft/2020-12/schema");
-            json.WriteString("title", "A network of ConvNative: a graph of layers");
-            WriteRoot(json, layers, format, version);
-            json.WriteStartObject("$defs");
-            WriteShape(json);
-            WriteInput(json);
-            foreach (LayerDeclaration layer in layers.Declarations)
-                WriteLayer(json, layer);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
-    }
+        json.WriteStartObject();
+        json.WriteString("$schema", "https://json-schema.org/draft/2020-12/schema");
+        json.WriteString("title", "A network of ConvNative: a graph of layers");
+        WriteRoot(json, layers, format, version);
+        json.WriteStartObject("$defs");
+        WriteShape(json);
+        WriteInput(json);
+        foreach (LayerDeclaration layer in layers.Declarations)
+            WriteLayer(json, layer);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }, new JsonWriterOptions
+    {
+        Indented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+    });
 
     private static void WriteRoot(Utf8JsonWriter json, LayerSet layers, string format, int version)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using ConvNet.Training;
 
@@ -32,7 +31,7 @@ internal static class LogRecord
     /// <param name="residentBytes">The memory of the process; null if it was not measured.</param>
     public static string OfStep(StepReport step, double seconds, long? residentBytes) => Of("step", json =>
     {
-        WritePlace(json, step);
+        WritePosition(json, step);
         json.WriteNumber("steps", step.Steps);
         Write(json, "loss", step.BatchLoss);
         Write(json, "learningRate", step.LearningRate);
@@ -46,7 +45,7 @@ internal static class LogRecord
     /// <summary>Makes the record of the norms of all parameters.</summary>
     public static string OfNorms(IExecutable executable, StepReport step) => Of("norms", json =>
     {
-        WritePlace(json, step);
+        WritePosition(json, step);
         json.WriteStartObject("parameters");
         foreach (ParameterNorms norms in ParameterNorms.Of(executable))
         {
@@ -113,17 +112,13 @@ internal static class LogRecord
     });
 
     private static string Of(string kind, Action<Utf8JsonWriter> write)
+        => JsonText.Of(json =>
     {
-        using var line = new MemoryStream();
-        using (var json = new Utf8JsonWriter(line))
-        {
-            json.WriteStartObject();
-            json.WriteString("kind", kind);
-            write(json);
-            json.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(line.GetBuffer(), 0, (int)line.Length);
-    }
+        json.WriteStartObject();
+        json.WriteString("kind", kind);
+        write(json);
+        json.WriteEndObject();
+    });
 
     private static void WritePicture(Utf8JsonWriter json, string? property, LoggedPicture? picture)
     {
@@ -178,7 +173,7 @@ internal static class LogRecord
         json.WriteEndArray();
     }
 
-    private static void WritePlace(Utf8JsonWriter json, in StepReport step)
+    private static void WritePosition(Utf8JsonWriter json, in StepReport step)
     {
         json.WriteNumber("epoch", step.Epoch);
         json.WriteNumber("batch", step.Batch);

@@ -1,5 +1,3 @@
-using System.Text;
-using System.Text.Json;
 using ConvNet.Data;
 using ConvNet.Training;
 
@@ -235,15 +233,14 @@ public sealed class SavedModel
                 + "A file of weights alone needs its network: convnet import FILE --model NETWORK --save MODEL, or "
                 + $"{nameof(WeightFile)} in a program.");
         Graph graph = GraphJson.Read(json, $"{path}, {GraphKey}", layers);
-        Normalization? normalization = header.Metadata.TryGetValue("normalization", out string? text)
-            ? ReadNormalization(text, path) : null;
+        Normalization? normalization = header.Metadata.TryGetValue(NormalizationJson.Key, out string? text)
+            ? NormalizationJson.Read(text, $"{path}, {NormalizationJson.Key}") : null;
         IReadOnlyList<string> classNames = header.Metadata.TryGetValue(ClassNamesJson.Key, out string? names)
             ? ClassNamesJson.Read(names, $"{path}, {ClassNamesJson.Key}", graph) : [];
-        SavedTraining? training = header.Metadata.TryGetValue("training", out string? trained)
-            ? TrainingJson.Read(trained, $"{path}, training", normalization, kinds ?? new TrainingKinds()) with
-            {
-                ClassNames = classNames,
-            } : null;
+        SavedTraining? training = header.Metadata.TryGetValue(TrainingJson.Key, out string? trained)
+            ? TrainingJson.Read(trained, $"{path}, {TrainingJson.Key}", normalization,
+                kinds ?? new TrainingKinds()) with
+            { ClassNames = classNames } : null;
         CheckTensors(graph, training, header.Tensors, path);
         return new SavedModelDescription(graph, normalization, classNames, training);
     }
@@ -400,12 +397,12 @@ public sealed class SavedModel
             [GraphKey] = GraphJson.Write(graph),
         };
         if (normalization is not null)
-            metadata["normalization"] = Write(normalization);
+            metadata[NormalizationJson.Key] = NormalizationJson.Write(normalization);
         if (classNames.Count > 0)
             metadata[ClassNamesJson.Key] = ClassNamesJson.Write(classNames);
         if (training is not null)
         {
-            metadata["training"] = TrainingJson.Write(training, normalization);
+            metadata[TrainingJson.Key] = TrainingJson.Write(training, normalization);
             foreach ((string key, string text) in TrainingState.Metadata(step, pass, frozen))
                 metadata[key] = text;
         }
@@ -422,46 +419,4 @@ public sealed class SavedModel
 
     private static long Count(Graph graph, SavedTraining? training)
         => TensorsOf(graph, training).Sum(each => (long)each.Parameter.Length);
-
-    private static string Write(Normalization normalization)
-    {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer))
-        {
-            writer.WriteStartObject();
-            writer.WriteNumber("maxValue", normalization.MaxValue);
-            WriteNumbers(writer, "mean", normalization.Mean);
-            WriteNumbers(writer, "standardDeviation", normalization.StandardDeviation);
-            writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
-    }
-
-    private static void WriteNumbers(Utf8JsonWriter writer, string name, IReadOnlyList<float> numbers)
-    {
-        writer.WriteStartArray(name);
-        foreach (float number in numbers)
-            writer.WriteNumberValue(number);
-        writer.WriteEndArray();
-    }
-
-    private static Normalization ReadNormalization(string text, string path)
-    {
-        string place = $"{path}, normalization";
-        using JsonDocument document = JsonReader.Parse(InputFile.ToUtf8(text, place), place);
-        var json = new JsonReader(document.RootElement, place);
-        int maxValue = json.Int("maxValue");
-        (float[] mean, float[] deviation) = (json.Numbers("mean"), json.Numbers("standardDeviation"));
-        json.RejectOthers();
-        if (maxValue is < 1 or > byte.MaxValue)
-            throw json.Error($"\"maxValue\" is {maxValue}; it must be from 1 to {byte.MaxValue}.");
-        try
-        {
-            return new Normalization((byte)maxValue, mean, deviation);
-        }
-        catch (ArgumentException error)
-        {
-            throw json.Error(error.PlainMessage(), error);
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using ConvNet.Data;
 using ConvNet.Training;
@@ -10,10 +9,12 @@ namespace ConvNet.Serialization;
 /// <code>{ "format": "convnet-training", "version": 1, "batchSize": 32, "seed": 1, "keepGradients": false,
 ///   "inputGradient": false, "loss": { "loss": "softmax", "perPixel": false },
 ///   "optimizer": { "optimizer": "sgd", "momentum": 0.9, "weightDecay": 0.0001, "nesterov": false,
-///     "dampening": 0, "lookahead": { "k": 5, "alpha": 0.5 }, "groups": [{ "patterns": ["*.bias"],
-/// "learningRateFactor": 1, "weightDecay": 0 }] },   "epochs": 15, "learningRate": 0.02, "schedule": { "schedule":
-/// "cosine", "minimum": 0, "length": 0,     "unit": "epochs" }, "averaging": { "averaging": "ema", "decay": 0.999,
-/// "every": 1, "statistics": true },   "stopAtNonFiniteLoss": true,
+///     "dampening": 0, "lookahead": { "k": 5, "alpha": 0.5 },
+///     "groups": [{ "patterns": ["*.bias"], "learningRateFactor": 1, "weightDecay": 0 }] },
+///   "epochs": 15, "learningRate": 0.02,
+///   "schedule": { "schedule": "cosine", "minimum": 0, "length": 0, "unit": "epochs" },
+///   "averaging": { "averaging": "ema", "decay": 0.999, "every": 1, "statistics": true },
+///   "stopAtNonFiniteLoss": true,
 ///   "data": { "name": "digits", "samples": 1438, "seed": 1, "shuffle": true, "dropLast": false, "transforms": [
 ///     { "transform": "randomhorizontalflip", "probability": 0.5 },
 ///     { "transform": "normalization" }] },
@@ -33,38 +34,37 @@ internal static class TrainingJson
     private const string Format = "convnet-training";
     private const int Version = 1;
 
+    /// <summary>The key of the metadata.</summary>
+    public const string Key = "training";
+
     /// <summary>Writes a training.</summary>
     /// <exception cref="NotSupportedException">A part has no JSON form; the message names it.</exception>
     public static string Write(SavedTraining training, Normalization? normalization)
+        => JsonText.Of(json =>
     {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("format", Format);
-            json.WriteNumber("version", Version);
-            SpecJson.Write(json, training.Spec);
-            json.WriteNumber("epochs", training.Options.Epochs);
-            json.WriteNumber("learningRate", training.Options.LearningRate);
-            json.WritePropertyName("schedule");
-            ScheduleJson.Write(json, training.Options.Schedule);
-            if (training.Options.Averaging is { } averaging)
-                KindJson.Write(json, "averaging", averaging, averaging.Declaration);
-            json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
-            if (training.Options.ClipNorm is { } norm)
-                json.WriteNumber("clipNorm", norm);
-            if (training.Options.ClipValue is { } value)
-                json.WriteNumber("clipValue", value);
-            if (training.Options.AccumulateBatches > 1)
-                json.WriteNumber("accumulateBatches", training.Options.AccumulateBatches);
-            LoaderJson.Write(json, training, normalization);
-            ProgressJson.Write(json, training.Progress);
-            if (training.Recipe is { } recipe)
-                json.WriteString("recipe", recipe);
-            json.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
-    }
+        json.WriteStartObject();
+        json.WriteString("format", Format);
+        json.WriteNumber("version", Version);
+        SpecJson.Write(json, training.Spec);
+        json.WriteNumber("epochs", training.Options.Epochs);
+        json.WriteNumber("learningRate", training.Options.LearningRate);
+        json.WritePropertyName("schedule");
+        ScheduleJson.Write(json, training.Options.Schedule);
+        if (training.Options.Averaging is { } averaging)
+            KindJson.Write(json, "averaging", averaging, averaging.Declaration);
+        json.WriteBoolean("stopAtNonFiniteLoss", training.Options.StopAtNonFiniteLoss);
+        if (training.Options.ClipNorm is { } norm)
+            json.WriteNumber("clipNorm", norm);
+        if (training.Options.ClipValue is { } value)
+            json.WriteNumber("clipValue", value);
+        if (training.Options.AccumulateBatches > 1)
+            json.WriteNumber("accumulateBatches", training.Options.AccumulateBatches);
+        LoaderJson.Write(json, training, normalization);
+        ProgressJson.Write(json, training.Progress);
+        if (training.Recipe is { } recipe)
+            json.WriteString("recipe", recipe);
+        json.WriteEndObject();
+    });
 
     /// <summary>Reads a training.</summary>
     /// <exception cref="InvalidDataException">The text is not a valid training; the message says where and

@@ -4,6 +4,14 @@ namespace ConvNet.Mpi.Checking;
 /// backend on several ranks.</summary>
 internal sealed class LocalRanksBackend : IBackend
 {
+    // Outputs are gathered in groups of one sample.
+    private static readonly DataParallelOptions s_options = new()
+    {
+        Deterministic = true,
+        SyncBatchNorm = true,
+        MostGathered = 1,
+    };
+
     private readonly IBackend[] _backends;
 
     /// <summary>Creates the ranks.</summary>
@@ -22,7 +30,7 @@ internal sealed class LocalRanksBackend : IBackend
         IReadOnlyList<LocalCommunicator> communicators = LocalCommunicator.Create(_backends.Length);
         return new LocalRanksExecutable(communicators, [.. _backends.Select((backend, rank)
             => (DataParallel)new DataParallelBackend(backend, communicators[rank],
-                new DataParallelOptions { Deterministic = true, SyncBatchNorm = true }).Compile(graph, spec))]);
+                s_options).Compile(graph, spec))]);
     }
 
     public IExecutable CompileInference(Graph graph, int batchSize) => First.CompileInference(graph, batchSize);

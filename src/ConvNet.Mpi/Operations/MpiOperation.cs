@@ -43,7 +43,7 @@ internal abstract class MpiOperation : ICollective, IDisposable
             _request = next;
             return false;
         }
-        End(null);
+        End();
         return true;
     }
 
@@ -74,13 +74,11 @@ internal abstract class MpiOperation : ICollective, IDisposable
         return handle.Pointer;
     }
 
-    /// <summary>Ends the operation.</summary>
-    protected void End(Exception? failure)
+    private void End()
     {
         _pins.ForEach(pin => pin.Dispose());
         _pins.Clear();
         Duration = Stopwatch.GetElapsedTime(_start);
-        _failure = failure;
         _done.Set();
     }
 }

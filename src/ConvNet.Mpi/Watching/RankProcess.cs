@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 
 namespace ConvNet.Mpi.Watching;
@@ -8,10 +10,12 @@ namespace ConvNet.Mpi.Watching;
 /// <param name="Host">The name of its machine.</param>
 /// <param name="Id">The id of the process.</param>
 /// <param name="Started">When it was started, in the unit of /proc; null where there is none.</param>
-/// <param name="Processors">The processors that it may run on, as a list such as <c>0-3</c>; null if unknown.</param>
+/// <param name="Processors">A checksum of the list of the processors that it may run on, which may be longer than a
+/// message; null if unknown.</param>
 internal sealed record RankProcess(int Rank, string Host, int Id, string? Started, string? Processors)
 {
     private const string ProcessorsField = "Cpus_allowed_list:";
+    private const int ChecksumBytes = 8;
 
     /// <summary>The process of this rank.</summary>
     public static RankProcess Own(int rank)
@@ -19,8 +23,9 @@ internal sealed record RankProcess(int Rank, string Host, int Id, string? Starte
         int id = Environment.ProcessId;
         string? allowed = File.Exists("/proc/self/status") ? File.ReadLines("/proc/self/status")
             .FirstOrDefault(line => line.StartsWith(ProcessorsField, StringComparison.Ordinal)) : null;
-        return new(rank, $"{Environment.MachineName}{BootId}", id, StatOf(id)?.Started,
-            allowed?[ProcessorsField.Length..].Trim());
+        string? processors = allowed is null ? null
+            : Convert.ToHexString(SHA256.HashData(Encoding.ASCII.GetBytes(allowed)), 0, ChecksumBytes);
+        return new(rank, $"{Environment.MachineName}{BootId}", id, StatOf(id)?.Started, processors);
     }
 
     /// <summary>Reads what <see cref="ToText"/> has written.</summary>

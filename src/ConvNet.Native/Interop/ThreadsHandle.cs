@@ -36,11 +36,10 @@ internal sealed unsafe class ThreadsHandle : SafeHandle
             options.caller = (void*)GCHandle.ToIntPtr(threads._run);
         }
         int status = Convnet.cn_threads_create(options, out nint created);
-        if (status == cn_status.CN_NO_MEMORY)
-        {
+        if (status != 0)
             threads.FreeRun();
+        if (status == cn_status.CN_NO_MEMORY)
             throw new InsufficientMemoryException("There is not enough memory for a pool of threads.");
-        }
         status.ThrowIfFailed(nameof(Convnet.cn_threads_create));
         threads.SetHandle(created);
         return threads;

@@ -17,6 +17,13 @@ internal sealed record Activation(Node Node, long[] Stored, int[] Order, string 
     public static Activation Of(Node node, params long[] sizes)
         => new(node, sizes, [.. Enumerable.Range(0, sizes.Length)], node.Name);
 
+    /// <summary>Creates a value of maps, N×C×H×W, or N×C×H if another one is of that form.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="shape">The shape of the maps.</param>
+    /// <param name="like">The other value.</param>
+    public static Activation OfMap(Node node, Shape shape, Activation like)
+        => Of(node, [.. new[] { like.Sizes[0], shape.C, shape.H, shape.W }.Take(like.Rank)]);
+
     /// <summary>The sizes of the ONNX tensor.</summary>
     public long[] Sizes => [.. Order.Select(dimension => Stored[dimension])];
 

@@ -6,15 +6,16 @@ namespace ConvNet.Onnx;
 /// <param name="model">The model.</param>
 internal sealed class FunctionInliner(ModelProto model)
 {
-    private const int MostNodes = 200_000, MostNested = 50;
+    private const int MostNodes = 200_000, MostNested = 50, MostCharacters = 1 << 26;
 
     private readonly Dictionary<(string, string, string), FunctionProto> _functions = Functions(model);
     private readonly List<OnnxNode> _nodes = [];
     private int _calls;
+    private long _characters;
 
     /// <summary>Returns the nodes of the graph without calls.</summary>
     /// <exception cref="InvalidDataException">An operator set is missing, functions call each other in a cycle, or
-    /// there are too many nodes.</exception>
+    /// there are too many calls, nodes or names.</exception>
     public IReadOnlyList<OnnxNode> Nodes()
     {
         Dictionary<string, long> versions = Versions(model.OpsetImport, "the model");
@@ -44,6 +45,9 @@ internal sealed class FunctionInliner(ModelProto model)
             Inline(proto, function, rename, attributes, depth);
             return;
         }
+        if (domain == OnnxNode.Composed)
+            throw new InvalidDataException($"{Excerpt.Of(proto.OpType)} \"{Excerpt.Of(proto.Name)}\" is of the domain "
+                + $"\"{domain}\", which has no operators in files.");
         if (!versions.TryGetValue(domain, out long version))
             throw new InvalidDataException($"{Excerpt.Of(proto.OpType)} \"{Excerpt.Of(proto.Name)}\" is of the domain "
                 + $"\"{Excerpt.Of(domain)}\", for which no version is given.");
@@ -67,6 +71,8 @@ internal sealed class FunctionInliner(ModelProto model)
             throw new InvalidDataException($"a call of the function {place} has {call.Input.Count} inputs and "
                 + $"{call.Output.Count} outputs; the function has {function.Input.Count} and "
                 + $"{function.Output.Count}.");
+        if (++_calls > MostNodes)
+            throw new InvalidDataException($"the graph calls functions more than {MostNodes:N0} times.");
         var names = new Dictionary<string, string>(StringComparer.Ordinal);
         for (int i = 0; i < function.Input.Count; i++)
             names[function.Input[i]] = i < call.Input.Count ? rename(call.Input[i]) : "";
@@ -74,13 +80,21 @@ internal sealed class FunctionInliner(ModelProto model)
             names[function.Output[i]] = rename(call.Output[i]);
         foreach (AttributeProto usual in function.AttributeProto)
             given.TryAdd(usual.Name, usual);
-        string prefix = $"{(call.Name.Length > 0 ? rename(call.Name) : function.Name)}.{++_calls}/";
+        string prefix = $"{(call.Name.Length > 0 ? rename(call.Name) : function.Name)}.{_calls}/";
         Dictionary<string, long> versions = Versions(function.OpsetImport, $"the function {place}");
         foreach (NodeProto node in function.Node)
         {
-            Add(node, versions, name => name.Length == 0 ? "" : names.GetValueOrDefault(name, prefix + name), given,
-                depth + 1);
+            Add(node, versions, name => name.Length == 0 ? "" : names.GetValueOrDefault(name) ?? Inner(prefix, name),
+                given, depth + 1);
         }
+    }
+
+    // Names grow with every call that they are in.
+    private string Inner(string prefix, string name)
+    {
+        _characters += prefix.Length + name.Length;
+        return _characters <= MostCharacters ? prefix + name : throw new InvalidDataException("the names within calls "
+            + $"of functions have more than {MostCharacters:N0} characters.");
     }
 
     private static Dictionary<string, long> Versions(IEnumerable<OperatorSetIdProto> sets, string place)

@@ -26,7 +26,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         Normalization? normalization = InputNormalization.TakeFrom(program);
         PatternTable.Apply(program);
         InputSizes sizes = InputSizes.Of([.. program.Inputs.Where(input => program.Uses(input.Name) > 0
-            || program.Outputs.Contains(input.Name))], options.InputShapes, options.Unbatched);
+            || program.IsOutput(input.Name))], options.InputShapes, options.Unbatched);
         var context = new ImportContext(program, sizes.Batch, options.Unbatched)
         {
             RefusesTrainingMode = options.RefusesTrainingMode,
@@ -158,7 +158,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 Activation value = context.Plain(found);
                 Shape shape = ImportContext.ShapeOf(value.Sizes);
                 Node node = value.Node;
-                if (node.Shape != shape || node.Layer is null || node.Name != name || outputs.Contains(node))
+                if (node.Shape != shape || node.Layer is null || node.Name != name)
                     node = context.AddNamed(name, new Reshape(shape), node);
                 if (node.Name != name && _viewed.Add(name))
                     return false;

@@ -5,7 +5,7 @@ namespace ConvNet.Onnx;
 /// <param name="batch">The number of samples in the sizes of the file, or <see cref="FreeBatch"/>.</param>
 /// <param name="isUnbatched">Whether the tensors of the file have no dimension of the samples, so that each has one
 /// more here.</param>
-internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnbatched = false)
+internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnbatched)
 {
     /// <summary>Stands for a free number of samples in sizes. A prime number that no other size has.</summary>
     public const long FreeBatch = 2_147_483_629;
@@ -15,6 +15,7 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     private readonly Dictionary<string, string> _layerNames = new(StringComparer.Ordinal);
     private readonly List<string> _fixed = [];
     private readonly HashSet<string> _wholes = new(StringComparer.Ordinal);
+    private long _left = Folding.MostValues;
 
     /// <summary>The graph.</summary>
     public Graph Graph { get; } = new();
@@ -100,7 +101,7 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
 
     /// <summary>Whether a further output of a node is read. Old files name all outputs.</summary>
     public bool IsRead(OnnxNode node, int output) => output < node.Outputs.Count
-        && (program.Uses(node.Outputs[output]) > 0 || program.Outputs.Contains(node.Outputs[output]));
+        && (program.Uses(node.Outputs[output]) > 0 || program.IsOutput(node.Outputs[output]));
 
     /// <summary>Defines a constant.</summary>
     public void Define(string name, OnnxTensor value) => program.Constants[name] = value;
@@ -169,13 +170,14 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
 
     /// <summary>Adds the layer that computes the values of the first output of a node in another shape.</summary>
     public Node AddViewed(OnnxNode node, Layer layer, params ReadOnlySpan<Node> inputs)
-        => program.Outputs.Contains(node.Outputs[0]) ? AddPart(node, "values", layer, inputs)
+        => program.IsOutput(node.Outputs[0]) ? AddPart(node, "values", layer, inputs)
             : Add(node, layer, inputs);
 
     /// <summary>Adds a layer whose name is derived from its kind or given.</summary>
     public Node AddNamed(string? name, Layer layer, params ReadOnlySpan<Node> inputs)
     {
-        name ??= $"{layer.Kind}1";
+        if (name is null)
+            return Graph.Add(null, layer, inputs);
         string unique = name;
         for (int number = 2; Graph.Find(unique) is not null; number++)
             unique = $"{name}.{number}";
@@ -198,6 +200,25 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
             _fixed.Add(parameter.Name);
     }
 
+    /// <summary>Sets all values of the parameter with a role, which stands for a constant of a formula.</summary>
+    /// <exception cref="UnsupportedNodeException">The model has too many such values.</exception>
+    public void Fill(Node node, ParameterRole role, float value)
+    {
+        int length = node.Parameters.Single(each => each.Role == role).Length;
+        Reserve(length);
+        Write(node, role, [.. Enumerable.Repeat(value, length)], isFixed: true);
+    }
+
+    /// <summary>Counts values that the import computes from few numbers of the file, before it does, so that a small
+    /// file cannot ask for much memory.</summary>
+    /// <exception cref="UnsupportedNodeException">They would be too many.</exception>
+    public void Reserve(long values)
+    {
+        if ((_left -= values) < 0)
+            throw new UnsupportedNodeException($"the layers would have more than {Folding.MostValues:N0} constants "
+                + $"that are not in the file, with {values:N0} of this node");
+    }
+
     /// <summary>Defines the first output of a node.</summary>
     public void Set(OnnxNode node, Activation value) => Define(node.Outputs[0], value);
 
@@ -209,7 +230,7 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
         if (!_layerNames.TryGetValue(output, out string? name))
         {
             _layerNames[output] = name = Viewed.Contains(output) ? $"{output}.values"
-                : program.Outputs.Contains(output) ? output : WeightsOf(node)
+                : program.IsOutput(output) ? output : WeightsOf(node)
                 ?? (node.Name.Length > 0 && _names.Add(node.Name) ? node.Name : output);
         }
         return name;

@@ -14,7 +14,7 @@ internal sealed record InputSizes(long Batch, IReadOnlyList<(string Name, long[]
     /// <exception cref="InvalidDataException">An input is not a tensor of numbers, or a size is free or
     /// differs.</exception>
     public static InputSizes Of(IReadOnlyList<ValueInfoProto> inputs, IReadOnlyDictionary<string, Shape> shapes,
-        bool isUnbatched = false)
+        bool isUnbatched)
     {
         if (shapes.Keys.FirstOrDefault(name => inputs.All(input => input.Name != name)) is { } unknown)
             throw new InvalidDataException($"there is no input \"{Excerpt.Of(unknown)}\"; "

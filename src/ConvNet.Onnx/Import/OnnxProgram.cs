@@ -7,6 +7,7 @@ namespace ConvNet.Onnx;
 internal sealed class OnnxProgram
 {
     private readonly Dictionary<string, OnnxNode> _producers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _outputNames;
     private Dictionary<string, int>? _uses;
 
     /// <summary>Reads the graph of a model.</summary>
@@ -16,8 +17,7 @@ internal sealed class OnnxProgram
     /// <exception cref="InvalidDataException">The graph is invalid.</exception>
     public OnnxProgram(ModelProto model, TensorReader tensors, IReadOnlyDictionary<string, TensorProto> constants)
     {
-        if (model.Graph is not { } graph)
-            throw new InvalidDataException("the model has no graph.");
+        GraphProto graph = model.Graph;
         if (graph.SparseInitializer.Count > 0)
             throw new InvalidDataException($"the constant \"{Excerpt.Of(graph.SparseInitializer[0].Values?.Name)}\" is "
                 + "sparse. Store it as a dense tensor.");
@@ -29,15 +29,16 @@ internal sealed class OnnxProgram
         Outputs = [.. graph.Output.Select(output => output.Name)];
         if (Outputs.Count == 0)
             throw new InvalidDataException("the graph has no outputs.");
-        Nodes = NodeOrder.Sorted(new FunctionInliner(model).Nodes(), [.. Inputs.Select(input => input.Name),
-            .. Constants.Keys, .. Unread.Keys]);
+        HashSet<string> inputs = Names(Inputs.Select(input => input.Name), "input");
+        _outputNames = Names(Outputs, "output");
+        Nodes = NodeOrder.Sorted(new FunctionInliner(model).Nodes(), [.. inputs, .. Constants.Keys,
+            .. Unread.Keys]);
         foreach (OnnxNode node in Nodes)
         {
             foreach (string output in node.Outputs.Where(output => output.Length > 0))
                 _producers.Add(output, node);
         }
-        var given = Inputs.Select(input => input.Name).ToHashSet();
-        if (Outputs.FirstOrDefault(output => !_producers.ContainsKey(output) && !given.Contains(output)
+        if (Outputs.FirstOrDefault(output => !_producers.ContainsKey(output) && !inputs.Contains(output)
             && !IsConstant(output)) is { } missing)
             throw new InvalidDataException($"the output \"{Excerpt.Of(missing)}\" is not computed.");
         RemoveUnused();
@@ -57,6 +58,9 @@ internal sealed class OnnxProgram
 
     /// <summary>The constants whose type is not supported, with the reason.</summary>
     public Dictionary<string, string> Unread { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Whether a value is an output of the graph.</summary>
+    public bool IsOutput(string value) => _outputNames.Contains(value);
 
     /// <summary>Returns the node that computes a value, if it is of an operator.</summary>
     public OnnxNode? Producer(string value, string type)
@@ -96,6 +100,18 @@ internal sealed class OnnxProgram
         ValueInfoProto renamed = Inputs[0].Clone();
         renamed.Name = name;
         Inputs = [renamed];
+    }
+
+    private static HashSet<string> Names(IEnumerable<string> names, string what)
+    {
+        var all = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string name in names)
+        {
+            if (name.Length == 0 || !all.Add(name))
+                throw new InvalidDataException(name.Length == 0 ? $"an {what} has no name."
+                    : $"two of the {what}s are called \"{Excerpt.Of(name)}\".");
+        }
+        return all;
     }
 
     private bool IsConstant(string name) => Constants.ContainsKey(name) || Unread.ContainsKey(name);

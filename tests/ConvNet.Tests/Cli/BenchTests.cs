@@ -117,7 +117,7 @@ public sealed class BenchTests
         Assert.That(CommandLine.Run(words).ExitCode, Is.EqualTo(ExitCode.Ok));
         Assert.That(File.ReadAllText(file), Does.StartWith("# How fast\n<!-- bench linear -->\n")
             .And.EndWith("\n<!-- end -->\n")
-            .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`./convnet bench --layer 'mb2ic4oc4n\"one two\"' "
+            .And.Contain("| one two | 2 | fwd | 1 | ").And.Contain("`convnet bench --layer 'mb2ic4oc4n\"one two\"' "
                 + "--pass fwd --update "));
     }
 

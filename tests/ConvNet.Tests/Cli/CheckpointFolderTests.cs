@@ -121,8 +121,8 @@ public sealed class CheckpointFolderTests
             kill.WaitForExit();
         Assert.That(process.WaitForExit(s_patience), "the process ends");
         Assert.That(process.ExitCode, Is.EqualTo(code), error.Result);
-        string resume = error.Result[(error.Result.IndexOf("To resume: ./convnet ", StringComparison.Ordinal)
-            + "To resume: ./convnet ".Length)..].Trim();
+        string resume = error.Result[(error.Result.IndexOf("To resume: convnet ", StringComparison.Ordinal)
+            + "To resume: convnet ".Length)..].Trim();
         Assert.That(error.Result, Does.Contain($"interrupted; saved before: {Runs}."));
         Assert.That(resume, Does.StartWith("train --backend managed").And.EndsWith($"--resume {Runs}")
             .And.Contain("'conv*.bias'").And.Not.Contain("--model").And.Not.Contain("--checkpoint"));

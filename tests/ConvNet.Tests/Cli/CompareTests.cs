@@ -43,7 +43,7 @@ public sealed class CompareTests
             }
             Assert.That(File.ReadAllText(file), Does.StartWith("# Which\n<!-- bench digits -->\n")
                 .And.EndWith("\n<!-- end -->\n")
-                .And.Contain("| native | 1 | ").And.Contain("`./convnet compare --model digits ")
+                .And.Contain("| native | 1 | ").And.Contain("`convnet compare --model digits ")
                     .And.Contain(json.GetProperty("recommendation").GetProperty("sentence").GetString()!));
             Assert.That(run.Error, Does.Contain("training with batches of 2"));
         });

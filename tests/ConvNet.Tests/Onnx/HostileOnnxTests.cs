@@ -118,6 +118,8 @@ public sealed class HostileOnnxTests
         Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", ["x"], "z")), "\"y\"");
         Refuses(OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", [], "y")), "has no inputs");
         Refuses(OnnxModels.Of([0, 4], 99, OnnxModels.Node("Relu", ["x"], "y")), "99");
+        foreach (string type in (string[])["Conv", "ConvTranspose"])
+            Refuses(OnnxModels.Of([0], 20, OnnxModels.Node(type, ["x", "w"], "y")).With("w", [1], 1), "1 dimensions");
     }
 
     [TestCase("Add"), TestCase("Mul"), TestCase("Div"), TestCase("MaxPool"), TestCase("Transpose"), TestCase("Where")]
@@ -155,18 +157,79 @@ public sealed class HostileOnnxTests
 
     [Test]
     public void FunctionsThatCallThemselvesAreErrors()
+        => Refuses(WithFunctions(Function("F", Call("F"), Call("F"))), "calls itself");
+
+    [Test]
+    public void FunctionsWhoseCallsDoubleAreErrors()
+        => Refuses(WithFunctions([Function("F0"), .. Enumerable.Range(1, 40).Select(i
+            => Function($"F{i}", Call($"F{i - 1}"), Call($"F{i - 1}"))), Function("F", Call("F40"))]),
+            "calls functions more than 200,000 times");
+
+    [Test]
+    public void LongNamesWithinFunctionsAreErrors()
     {
-        NodeProto call = OnnxModels.Node("F", ["x"], "y");
-        call.Domain = "own";
-        ModelProto model = OnnxModels.Of([0, 4], 20, call);
-        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "own", Version = 1 });
-        var function = new FunctionProto { Domain = "own", Name = "F" };
-        function.Input.Add("x");
-        function.Output.Add("y");
-        function.Node.AddRange([call, call]);
-        function.OpsetImport.Add(new OperatorSetIdProto { Domain = "own", Version = 1 });
-        model.Functions.Add(function);
-        Refuses(model, "calls itself");
+        NodeProto[] inner = [.. Enumerable.Range(0, 1_000).Select(i => OnnxModels.Node("Relu", ["x"], $"{i}"))];
+        ModelProto model = WithFunctions(Function("F", inner));
+        model.Graph.Node[0].Name = new string('n', 1 << 20);
+        Refuses(model, "67,108,864 characters");
+    }
+
+    [Test]
+    public void TheDomainOfComposedNodesIsNoDomainOfFiles()
+    {
+        NodeProto node = OnnxModels.Node("AdaptiveMaxPool", ["x"], "y");
+        node.Domain = OnnxNode.Composed;
+        Refuses(OnnxModels.Of([0, 4, 5, 5], 20, node), "no operators in files");
+    }
+
+    [Test]
+    public void NamesOfInputsAndOutputsAreUnique()
+    {
+        foreach (string name in (string[])["x", ""])
+        {
+            ModelProto model = OnnxModels.Of([0, 4], 20, OnnxModels.Node("Add", ["x", "x"], "y"));
+            model.Graph.Input.Add(OnnxModels.Value(name, [0, 4]));
+            Refuses(model, name.Length == 0 ? "input has no name" : "two of the inputs are called \"x\"");
+        }
+        ModelProto twice = OnnxModels.Of([0, 4], 20, OnnxModels.Node("Relu", ["x"], "y"));
+        twice.Graph.Output.Add(OnnxModels.Value("y", null));
+        Refuses(twice, "two of the outputs are called \"y\"");
+    }
+
+    [Test]
+    public void LongChainsOfProductsAreImported()
+    {
+        const int Length = 20_000;
+        NodeProto[] chain = [.. Enumerable.Range(0, Length).Select(i => OnnxModels.Node("Mul",
+            [i == 0 ? "x" : $"{i}", "w"], i == Length - 1 ? "y" : $"{i + 1}"))];
+        Graph graph = OnnxModels.Of([0, 4], 20, chain).With("w", [], 2).Import().Graph;
+        Assert.That(graph.LayerNodes.Count(), Is.EqualTo(Length));
+    }
+
+    [Test]
+    public void FewNumbersDoNotBecomeManyConstants()
+    {
+        const int Wide = 1 << 30;
+        (ModelProto Model, string Word)[] cases =
+        [
+            (OnnxModels.Of([0, Wide], 20, OnnxModels.Node("Mul", ["x", "w"], "y")).With("w", [], 2), "not in the file"),
+            (OnnxModels.Of([0, Wide], 20, OnnxModels.Node("Selu", ["x"], "y", OnnxAttribute.Of("gamma", 2f))),
+                "not in the file"),
+            (OnnxModels.Of([0, 1, 1 << 15, 1 << 14], 20, OnnxModels.Node("Pad", ["x", "p", "v"], "y"))
+                .With("p", 0, 0, 1, 1, 0, 0, 1, 1).With("v", [], 1), "not in the file"),
+            (OnnxModels.Of([0, Wide], 20, OnnxModels.Node("Slice", ["x", "s", "e", "a", "t"], "y"))
+                .With("s", -1).With("e", long.MinValue).With("a", 1).With("t", -1), "pieces"),
+            (OnnxModels.Of([0, 4], 20, OnnxModels.Node("Slice", ["x", "s", "e", "a", "t"], "y"))
+                .With("s", -1).With("e", long.MinValue).With("a", 0).With("t", -1), "selects samples"),
+            (OnnxModels.Of([0, 1, 4, 4], 20, OnnxModels.Node("Resize", ["x", "", "", "s"], "y"))
+                .With("s", 0, 1, (1L << 32) + 5, 4), ""),
+        ];
+        foreach ((ModelProto model, string word) in cases)
+        {
+            long before = GC.GetTotalAllocatedBytes();
+            Refuses(model, word);
+            Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(1 << 20), word);
+        }
     }
 
     [Test]
@@ -209,6 +272,33 @@ public sealed class HostileOnnxTests
         ImportedModel imported = OnnxImport.Read(folder.File("m.onnx"));
         Assert.That(imported.ValuesOf(imported.Graph.Parameters[0]), Is.EqualTo(values));
         Refuses(model, "another file");
+    }
+
+    // A model that calls the function F.
+    private static ModelProto WithFunctions(params FunctionProto[] functions)
+    {
+        ModelProto model = OnnxModels.Of([0, 4], 20, Call("F"));
+        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "own", Version = 1 });
+        model.Functions.AddRange(functions);
+        return model;
+    }
+
+    private static FunctionProto Function(string name, params NodeProto[] nodes)
+    {
+        var function = new FunctionProto { Domain = "own", Name = name };
+        function.Input.Add("x");
+        function.Output.Add("y");
+        function.Node.AddRange(nodes);
+        function.OpsetImport.AddRange([new OperatorSetIdProto { Domain = "own", Version = 1 },
+            new OperatorSetIdProto { Version = 20 }]);
+        return function;
+    }
+
+    private static NodeProto Call(string function)
+    {
+        NodeProto call = OnnxModels.Node(function, ["x"], "y");
+        call.Domain = "own";
+        return call;
     }
 
     private static ModelProto WithData(string location)

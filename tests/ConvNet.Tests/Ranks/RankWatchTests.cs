@@ -15,6 +15,11 @@ public sealed class RankWatchTests
     public void Forget() => _sent.Clear();
 
     [Test]
+    [Platform("Linux")]
+    public void ALongListOfProcessorsFitsAMessage()
+        => Assert.That(RankProcess.Own(0).Processors, Does.Match("^[0-9A-F]{16}$"));
+
+    [Test]
     public void ARankThatIsNotHeardOfHasFailed()
     {
         RankWatch watch = Of(0);

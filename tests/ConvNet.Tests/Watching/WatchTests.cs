@@ -31,7 +31,7 @@ public sealed class WatchTests
         run.Succeeds();
         Assert.That(Tensors(watched), Is.EqualTo(Tensors(alone)));
         Assert.That(run.Error, Does.Match(@"watch the training at http://127\.0\.0\.1:\d+/\?token=[0-9a-f]{64}")
-            .And.Contains($"to open it again: ./convnet view {_data.File("log")}"));
+            .And.Contains($"to open it again: convnet view {_data.File("log")}"));
         Assert.That(SavedModel.Load(watched).Training!.Recipe, Does.Not.Contain("serve"));
 
         static (string, float[])[] Tensors(string file)

@@ -78,20 +78,6 @@ internal static class FoldedArithmetic
             : OnnxTensor.Of(a.Sizes, Each(a.Sizes, i => (First(i) ? a : b).Wholes[i]), a.Kind);
     }
 
-    /// <summary>The error function, by its series and its continued fraction.</summary>
-    public static double Erf(double x)
-    {
-        if (Math.Abs(x) > 3)
-            return Math.Sign(x) * (1 - TailOfErf(Math.Abs(x)));
-        double term = x, sum = x;
-        for (int n = 1; n < 100; n++)
-        {
-            term *= -x * x / n;
-            sum += term / (2 * n + 1);
-        }
-        return 2 / Math.Sqrt(Math.PI) * sum;
-    }
-
     // By squares; too large powers wrap.
     private static long Power(long x, long exponent)
     {
@@ -104,17 +90,9 @@ internal static class FoldedArithmetic
         return power;
     }
 
-    private static double TailOfErf(double x)
-    {
-        double fraction = x;
-        for (int k = 60; k > 0; k--)
-            fraction = x + k / 2.0 / fraction;
-        return Math.Exp(-x * x) / (Math.Sqrt(Math.PI) * fraction);
-    }
-
     private static T[] Each<T>(long[] sizes, Func<int, T> of)
     {
-        var values = new T[sizes.Aggregate(1L, (product, size) => product * size)];
+        var values = new T[Views.Product(sizes)];
         for (int i = 0; i < values.Length; i++)
             values[i] = of(i);
         return values;

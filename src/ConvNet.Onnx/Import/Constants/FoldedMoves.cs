@@ -55,7 +55,7 @@ internal static class FoldedMoves
         long[] sizes = [.. inputs[0]!.Sizes];
         int axis = Dimension(node.Whole("axis", 1), sizes.Length);
         sizes[axis] = inputs.Sum(each => each!.Sizes[axis]);
-        int outer = (int)Product(sizes[..axis]);
+        int outer = (int)Views.Product(sizes[..axis]);
         var order = new List<(OnnxTensor From, long Start, long Length)>();
         for (int row = 0; row < outer; row++)
         {
@@ -76,7 +76,7 @@ internal static class FoldedMoves
         long[] asked = node.Wholes("shape") ?? inputs[1]!.ToWholes(), sizes = [.. asked.Select((size, i) => size == 0
             && node.Whole("allowzero") == 0 ? x.Sizes[i] : size)];
         if (Array.IndexOf(sizes, -1) is >= 0 and var open)
-            sizes[open] = x.Length / Math.Max(1, -Product(sizes));
+            sizes[open] = x.Length / Math.Max(1, -Views.Product(sizes));
         return Sized(x, sizes);
     }
 
@@ -86,7 +86,7 @@ internal static class FoldedMoves
         OnnxTensor x = inputs[0]!;
         int axis = (int)node.Whole("axis", 1);
         axis = axis < 0 ? axis + x.Sizes.Length : axis;
-        return Sized(x, [Product(x.Sizes[..axis]), Product(x.Sizes[axis..])]);
+        return Sized(x, [Views.Product(x.Sizes[..axis]), Views.Product(x.Sizes[axis..])]);
     }
 
     /// <summary>Squeeze.</summary>
@@ -119,7 +119,7 @@ internal static class FoldedMoves
         if (!order.Order().SequenceEqual(Enumerable.Range(0, rank)))
             throw new InvalidDataException($"{node.Place}: {string.Join(", ", order)} is not an order of {rank} "
                 + "dimensions.");
-        long[] strides = [.. Enumerable.Range(0, rank).Select(d => Product(x.Sizes[(d + 1)..]))];
+        long[] strides = [.. Enumerable.Range(0, rank).Select(d => Views.Product(x.Sizes[(d + 1)..]))];
         return Selected(x, [.. order.Select(d => x.Sizes[d])], [.. order.Select(d => strides[d])]);
     }
 
@@ -127,7 +127,8 @@ internal static class FoldedMoves
     public static float[] Swapped(OnnxTensor matrices)
     {
         int rank = matrices.Sizes.Length;
-        long[] sizes = matrices.Sizes, strides = [.. Enumerable.Range(0, rank).Select(d => Product(sizes[(d + 1)..]))];
+        long[] sizes = matrices.Sizes,
+            strides = [.. Enumerable.Range(0, rank).Select(d => Views.Product(sizes[(d + 1)..]))];
         return Selected(matrices, [.. sizes[..^2], sizes[^1], sizes[^2]], [.. strides[..^2], strides[^1], strides[^2]])
             .ToReals();
     }
@@ -182,14 +183,15 @@ internal static class FoldedMoves
     {
         if (sizes.Any(size => size < 0) || sizes.Aggregate(1.0, (a, b) => a * b) > Folding.MostValues)
             throw new UnsupportedNodeException($"it makes a constant of {string.Join('×', sizes)} values");
-        int length = (int)Product(sizes);
+        int length = (int)Views.Product(sizes);
         return like.Kind == ElementKind.Real ? OnnxTensor.Of(sizes, new float[length])
             : OnnxTensor.Of(sizes, new long[length], like.Kind);
     }
 
     private static OnnxTensor Taken(OnnxTensor x, int axis, long[] at, long[] sizes)
     {
-        long inner = Product(x.Sizes[(axis + 1)..]), outer = Product(x.Sizes[..axis]), size = x.Sizes[axis];
+        long inner = Views.Product(x.Sizes[(axis + 1)..]), outer = Views.Product(x.Sizes[..axis]),
+            size = x.Sizes[axis];
         if (at.Any(i => i < 0 || i >= size))
             throw new InvalidDataException($"an index is outside the {size} values of a constant.");
         if ((double)outer * at.Length * inner > Folding.MostValues)
@@ -220,7 +222,7 @@ internal static class FoldedMoves
         : OnnxTensor.Of(sizes, Array.ConvertAll(from, i => x.Wholes[i]), x.Kind);
 
     private static OnnxTensor Sized(OnnxTensor x, long[] sizes) => sizes.All(size => size >= 0)
-        && Product(sizes) == x.Length ? x.WithSizes(sizes)
+        && Views.Product(sizes) == x.Length ? x.WithSizes(sizes)
         : throw new InvalidDataException($"a constant of {string.Join('×', x.Sizes)} values cannot have the sizes "
             + $"{string.Join('×', sizes)}.");
 
@@ -232,6 +234,4 @@ internal static class FoldedMoves
     public static int Dimension(long axis, int rank) => axis >= -rank && axis < rank
         ? (int)(axis < 0 ? axis + rank : axis)
         : throw new InvalidDataException($"axis {axis} does not exist in a constant of {rank} dimensions.");
-
-    private static long Product(long[] sizes) => sizes.Aggregate(1L, (product, size) => checked(product * size));
 }

@@ -25,7 +25,7 @@ internal sealed class Folding(TensorReader tensors)
         ["ConstantOfShape"] = (_, _) => throw new InvalidOperationException(),
         ["Div"] = FoldedArithmetic.Of((a, b) => a / b, (a, b) => b == 0 ? 0 : a / b),
         ["Equal"] = FoldedArithmetic.Truth((a, b) => a == b),
-        ["Erf"] = FoldedArithmetic.Of(FoldedArithmetic.Erf),
+        ["Erf"] = FoldedArithmetic.Of(ErrorFunction.Value),
         ["Exp"] = FoldedArithmetic.Of(Math.Exp),
         ["Expand"] = FoldedMoves.Expand,
         ["Flatten"] = FoldedMoves.Flatten,

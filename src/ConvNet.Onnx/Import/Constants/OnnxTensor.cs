@@ -32,7 +32,7 @@ internal sealed class OnnxTensor
             ElementKind.Truth => Type.Bool,
             _ => Type.Int64,
         };
-        Length = sizes.Aggregate(1L, (product, size) => checked(product * size));
+        Length = Views.Product(sizes);
     }
 
     /// <summary>Creates a constant of real numbers that are decoded when they are needed.</summary>

@@ -82,7 +82,7 @@ internal static class ActivationImports
             x = c.Plain(x);
             Node values = c.Map(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..]))),
                 each = c.AddViewed(node, new Prelu(perChannel: true), values);
-            c.Write(each, each.Parameters[0].Role, ArithmeticImports.Spread(slopes, x.Sizes[1..]).ToReals());
+            c.Write(each, each.Parameters[0].Role, ArithmeticImports.Spread(c, slopes, x.Sizes[1..]).ToReals());
             c.Set(node, Activation.Of(each, x.Sizes));
             return;
         }
@@ -109,7 +109,7 @@ internal static class ActivationImports
         }
         Activation x = c.Input(node);
         Node scaled = c.Add(node, new LayerScale(gamma), c.AddPart(node, "elu", new Elu(alpha), x.Node));
-        c.Write(scaled, ParameterRole.Scale, [.. Enumerable.Repeat(gamma, x.Node.Shape.C)], isFixed: true);
+        c.Fill(scaled, ParameterRole.Scale, gamma);
         c.Set(node, x.With(scaled));
     }
 
@@ -123,9 +123,8 @@ internal static class ActivationImports
         Activation x = c.Input(node);
         if (bias != threshold)
         {
-            Node negated = c.AddPart(node, "negated", new LayerScale(-1), x.Node);
-            c.Write(negated, ParameterRole.Scale, [.. Enumerable.Repeat(-1f, x.Node.Shape.C)], isFixed: true);
-            Node above = c.AddPart(node, "above", new Threshold(threshold, bias), x.Node),
+            Node negated = ArithmeticImports.Negated(c, node, "negated", x.Node),
+                above = c.AddPart(node, "above", new Threshold(threshold, bias), x.Node),
                 below = c.AddPart(node, "below", new Threshold(threshold, bias), negated);
             c.Set(node, x.With(c.Add(node, new Subtract(), above, below)));
             return;

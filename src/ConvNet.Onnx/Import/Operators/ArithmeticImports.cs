@@ -134,8 +134,8 @@ internal static class ArithmeticImports
     {
         int channels = x.Node.Shape.C;
         Node added = c.AddPart(node, part, new Conv2d(channels, 1, groups: channels), x.Node);
-        c.Write(added, ParameterRole.Weight, [.. Enumerable.Repeat(scale, channels)], isFixed: true);
-        c.Write(added, ParameterRole.Bias, [.. Enumerable.Repeat(shift, channels)], isFixed: true);
+        c.Fill(added, ParameterRole.Weight, scale);
+        c.Fill(added, ParameterRole.Bias, shift);
         return added;
     }
 
@@ -173,7 +173,7 @@ internal static class ArithmeticImports
         {
             // Every value of a sample becomes a channel.
             (x, whole) = (c.Plain(x), x.Sizes);
-            constant = Spread(constant, whole[1..]);
+            constant = Spread(c, constant, whole[1..]);
             x = Activation.Of(x.Node, whole[0], constant.Length);
         }
         int dimension = ChannelOf(x, constant);
@@ -211,8 +211,9 @@ internal static class ArithmeticImports
     }
 
     /// <summary>Returns the values of a constant for all values of a sample.</summary>
-    public static OnnxTensor Spread(OnnxTensor constant, long[] sizes)
+    public static OnnxTensor Spread(ImportContext c, OnnxTensor constant, long[] sizes)
     {
+        c.Reserve(Views.Product(sizes));
         int more = sizes.Length - constant.Sizes.Length;
         long[] of = more >= 0 ? [.. Enumerable.Repeat(1L, more), .. constant.Sizes] : constant.Sizes[-more..];
         float[] from = constant.ToReals(), values = new float[Views.Product(sizes)];
@@ -243,7 +244,7 @@ internal static class ArithmeticImports
             return;
         }
         Node added = c.Add(node, new LayerScale(scale), x.Node);
-        c.Write(added, ParameterRole.Scale, [.. Enumerable.Repeat(scale, x.Node.Shape.C)], isFixed: true);
+        c.Fill(added, ParameterRole.Scale, scale);
         c.Set(node, x.With(added));
     }
 
@@ -302,7 +303,7 @@ internal static class ArithmeticImports
             // Every channel is the same map.
             Node map = c.Stored(x), channels = c.AddNamed($"{map.Name}.channels", new Conv2d(wanted.C, 1, bias: false),
                 map);
-            c.Write(channels, ParameterRole.Weight, [.. Enumerable.Repeat(1f, wanted.C)], isFixed: true);
+            c.Fill(channels, ParameterRole.Weight, 1);
             x = Activation.Of(channels, sizes[0], wanted.C, channels.Shape.H, channels.Shape.W);
             own = channels.Shape;
         }
@@ -336,10 +337,11 @@ internal static class ArithmeticImports
         c.Set(node, inputs[0].With(c.Add(node, new Reshape(maps[0].Shape), pooled)));
     }
 
-    private static Node Negated(ImportContext c, OnnxNode node, string part, Node x)
+    /// <summary>Adds a layer that negates all values of a node.</summary>
+    public static Node Negated(ImportContext c, OnnxNode node, string part, Node x)
     {
         Node added = c.AddPart(node, part, new LayerScale(-1), x);
-        c.Write(added, ParameterRole.Scale, [.. Enumerable.Repeat(-1f, x.Shape.C)], isFixed: true);
+        c.Fill(added, ParameterRole.Scale, -1);
         return added;
     }
 }

@@ -54,7 +54,7 @@ internal static class ConvolutionImports
         if (x.Rank != 2 || w.Sizes.Length != 2)
             throw new InvalidDataException($"{node.Place} multiplies tensors of {x.Rank} and {w.Sizes.Length} "
                 + "dimensions.");
-        float[] weights = node.Whole("transB") != 0 ? w.ToReals() : Transposed(w);
+        float[] weights = node.Whole("transB") != 0 ? w.ToReals() : FoldedMoves.Swapped(w);
         int outputs = (int)w.Sizes[node.Whole("transB") != 0 ? 0 : 1];
         if (node.Real("alpha", 1) is not 1 and var alpha)
             weights = Array.ConvertAll(weights, value => alpha * value);
@@ -73,7 +73,7 @@ internal static class ConvolutionImports
         c.Define(x, node.Whole("transA") == 0 ? given : given.Transposed([0, 2, 1], x));
         bool isTransposed = node.Whole("transB") != 0;
         float alpha = node.Real("alpha", 1), beta = node.Real("beta", 1);
-        float[] values = Array.ConvertAll(isTransposed ? Transposed(w) : w.ToReals(), value => alpha * value);
+        float[] values = Array.ConvertAll(isTransposed ? FoldedMoves.Swapped(w) : w.ToReals(), value => alpha * value);
         c.Define(weights, OnnxTensor.Of(isTransposed ? [w.Sizes[1], w.Sizes[0]] : w.Sizes, values));
         if (c.Optional(node, 2) is not { } added)
         {
@@ -104,7 +104,7 @@ internal static class ConvolutionImports
             throw new UnsupportedNodeException($"its constant is a tensor of {w.Sizes.Length} dimensions");
         if (x.Rank == 2)
         {
-            AddLinear(c, node, x, (int)w.Sizes[1], Transposed(w), c.Optional(node, 2), 1);
+            AddLinear(c, node, x, (int)w.Sizes[1], FoldedMoves.Swapped(w), c.Optional(node, 2), 1);
             return;
         }
         x = c.WithChannels(x, x.Rank - 1);
@@ -113,7 +113,7 @@ internal static class ConvolutionImports
                 + $"has {x.Stored[1]} values.");
         float[]? bias = c.Optional(node, 2) is { } given ? Repeated(given, (int)w.Sizes[1], 1) : null;
         Node conv = c.Add(node, new Conv2d((int)w.Sizes[1], 1, bias: bias is not null), c.Stored(x));
-        Write(c, conv, Transposed(w), bias);
+        Write(c, conv, FoldedMoves.Swapped(w), bias);
         c.Set(node, x.With(conv, [x.Stored[0], w.Sizes[1], .. x.Stored[2..]]));
     }
 
@@ -142,6 +142,8 @@ internal static class ConvolutionImports
     {
         Activation x = c.Plain(c.Input(node));
         OnnxTensor w = c.Constant(node, 1);
+        if (x.Rank < 3)
+            throw new InvalidDataException($"{node.Place} works on a tensor of {x.Rank} dimensions; maps have 4.");
         if (w.Sizes.Length != x.Rank)
             throw new InvalidDataException($"{node.Place}: its weights have {w.Sizes.Length} dimensions, but the input "
                 + $"has {x.Rank}.");
@@ -154,8 +156,7 @@ internal static class ConvolutionImports
     private static void Finish(ImportContext c, OnnxNode node, Activation x, Node conv, float[] weights, float[]? bias)
     {
         Write(c, conv, weights, bias);
-        Shape y = conv.Shape;
-        c.Set(node, Activation.Of(conv, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+        c.Set(node, Activation.OfMap(conv, conv.Shape, x));
     }
 
     private static void AddLinear(ImportContext c, OnnxNode node, Activation x, int outputs, float[] weights,
@@ -185,18 +186,5 @@ internal static class ConvolutionImports
         if (values.Length == outputs && factor == 1)
             return values;
         return [.. Enumerable.Range(0, outputs).Select(i => factor * values[values.Length == 1 ? 0 : i])];
-    }
-
-    private static float[] Transposed(OnnxTensor matrix)
-    {
-        (int rows, int columns) = ((int)matrix.Sizes[0], (int)matrix.Sizes[1]);
-        float[] from = matrix.ToReals();
-        var to = new float[from.Length];
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-                to[column * rows + row] = from[row * columns + column];
-        }
-        return to;
     }
 }

@@ -68,7 +68,7 @@ internal static class NormalizationImports
         int channels = statistic.Shape.C;
         Node running = c.AddPart(node, output == 1 ? "runningMean" : "runningVariance",
             new Conv2d(channels, 1, groups: channels), statistic);
-        c.Write(running, ParameterRole.Weight, [.. Enumerable.Repeat(1 - momentum, channels)], isFixed: true);
+        c.Fill(running, ParameterRole.Weight, 1 - momentum);
         c.Write(running, ParameterRole.Bias, Array.ConvertAll(c.Constant(node, output + 2).ToReals(),
             value => momentum * value), isFixed: true);
         c.Define(node.Outputs[output], Activation.Of(running, 1, channels));

@@ -65,10 +65,11 @@ internal static class PoolingImports
                 map);
     }
 
-    // Means with wide padding: the mean with the padding, times a constant for each place.
+    // Means with wide padding: the mean with the padding, times a constant for each position.
     private static void AddMeans(ImportContext c, OnnxNode node, Activation x, Window window)
     {
         Node map = c.Stored(x);
+        c.Reserve((long)window.Output(map.Shape).Area * map.Shape.C);
         float[] factors = Shares(window, map.Shape);
         if (!factors.All(float.IsFinite))
             throw new UnsupportedNodeException("a window has padding only");
@@ -78,10 +79,10 @@ internal static class PoolingImports
         Node scaled = c.AddViewed(node, new LayerScale(1), c.Stored(Activation.Of(means, x.Sizes[0], y.Length)));
         c.Write(scaled, ParameterRole.Scale, [.. Enumerable.Repeat(factors, y.C).SelectMany(each => each)],
             isFixed: true);
-        c.Set(node, Activation.Of(scaled, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+        c.Set(node, Activation.OfMap(scaled, y, x));
     }
 
-    // The size of the window for each value that it has inside the map, at every place of the output.
+    // The size of the window for each value that it has inside the map, at every position of the output.
     private static float[] Shares(Window window, Shape map)
     {
         Extent output = window.Output(map);
@@ -145,7 +146,6 @@ internal static class PoolingImports
     private static void Finish(ImportContext c, OnnxNode node, Activation x, Layer layer, Node? map = null)
     {
         Node pool = c.Add(node, layer, map ?? c.Stored(x));
-        Shape y = pool.Shape;
-        c.Set(node, Activation.Of(pool, x.Rank == 3 ? [x.Sizes[0], y.C, y.H] : [x.Sizes[0], y.C, y.H, y.W]));
+        c.Set(node, Activation.OfMap(pool, pool.Shape, x));
     }
 }

@@ -140,8 +140,8 @@ internal static class ReductionImports
             order = [0, .. kept, .. reduced.Order()];
         long[] sizes = x.Sizes;
         Activation moved = c.Plain(x.Transposed(order, $"{c.NameOf(node)}.moved"));
-        long channels = kept.Aggregate(1L, (product, d) => product * sizes[d]),
-            rows = reduced.Aggregate(1L, (product, d) => product * sizes[d]);
+        long channels = Views.Product([.. kept.Select(d => sizes[d])]),
+            rows = Views.Product([.. reduced.Select(d => sizes[d])]);
         Node map = c.Stored(Activation.Of(moved.Node, sizes[0], channels, rows));
         Node pooled = c.Add(node, layerOf((map.Shape.H, 1), true), map);
         Set(c, node, Activation.Of(pooled, [.. sizes.Select((size, d) => reduced.Contains(d) ? 1 : size)]), reduced,

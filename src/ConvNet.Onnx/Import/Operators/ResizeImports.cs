@@ -63,7 +63,7 @@ internal static class ResizeImports
         Node padded = isFilled ? c.AddPart(node, "zeros", new Pad2d(padding, how), map)
             : c.Add(node, new Pad2d(padding, how), map);
         Shape y = padded.Shape;
-        Activation result = Activation.Of(padded, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]);
+        Activation result = Activation.OfMap(padded, y, x);
         if (!isFilled)
             return result;
         AddBorder(c, node, result, padding, (float)value);
@@ -74,6 +74,7 @@ internal static class ResizeImports
     private static void AddBorder(ImportContext c, OnnxNode node, Activation x, Padding padding, float value)
     {
         Shape y = x.Node.Shape;
+        c.Reserve(y.Area);
         float[] border = new float[y.Area];
         for (int i = 0; i < border.Length; i++)
         {
@@ -208,6 +209,8 @@ internal static class ResizeImports
             throw new UnsupportedNodeException("it resizes samples or channels");
         if (positions.Mode is not ("nearest" or "linear" or "bilinear" or "cubic"))
             throw new UnsupportedNodeException($"no layer interpolates in the mode \"{Excerpt.Of(positions.Mode)}\"");
+        if (scales is null)
+            ImportContext.ShapeOf(sizes!);
         bool linear = positions.Mode != "nearest", aligned = positions.Coordinates == "align_corners";
         if (positions.Mode == "cubic")
         {
@@ -226,7 +229,7 @@ internal static class ResizeImports
             return;
         }
         Node resized = c.Add(node, layer, map);
-        c.Set(node, Activation.Of(resized, [.. new[] { x.Sizes[0], y.C, y.H, y.W }.Take(x.Rank)]));
+        c.Set(node, Activation.OfMap(resized, y, x));
     }
 
     // Each row is a sum of rows, and each column one of columns: convolutions in which they are the channels.

@@ -40,7 +40,7 @@ internal static class ShapeImports
 
     /// <summary>Size: a constant.</summary>
     public static void Size(ImportContext c, OnnxNode node)
-        => c.Define(node.Outputs[0], Folding.Marked(OnnxTensor.Of([], [Product(c.Input(node).Sizes)]),
+        => c.Define(node.Outputs[0], Folding.Marked(OnnxTensor.Of([], [Views.Product(c.Input(node).Sizes)]),
             c.Batch == ImportContext.FreeBatch));
 
     /// <summary>Flatten: a <see cref="ConvNet.Flatten"/>; of an unbatched tensor, another view of it.</summary>
@@ -52,7 +52,7 @@ internal static class ShapeImports
         {
             // The axis may also be the one behind the last.
             int from = axis == x.Rank - 1 ? x.Rank : c.Dimension(x, axis);
-            c.Set(node, Activation.Of(x.Node, 1, Product(x.Sizes[1..from]), Product(x.Sizes[from..])));
+            c.Set(node, Activation.Of(x.Node, 1, Views.Product(x.Sizes[1..from]), Views.Product(x.Sizes[from..])));
             return;
         }
         if (axis != 1 && axis + x.Rank != 1)
@@ -226,18 +226,20 @@ internal static class ShapeImports
     private static Activation Reversed(ImportContext c, OnnxNode node, Activation x, int dimension,
         (long Start, long End, long Step) part)
     {
-        long size = x.Sizes[dimension],
-            start = Math.Clamp(part.Start < 0 ? part.Start + size : part.Start, 0, size - 1),
-            end = Math.Clamp(part.End < 0 && part.End >= -size ? part.End + size : part.End, -1, size);
-        var at = new List<long>();
-        for (long i = start; i > end; i += Math.Max(part.Step, -size))
-            at.Add(i);
         if (dimension == 0)
             throw new UnsupportedNodeException("it selects samples");
-        if (at.Count == 0)
+        long size = x.Sizes[dimension],
+            start = Math.Clamp(part.Start < 0 ? part.Start + size : part.Start, 0, size - 1),
+            end = Math.Clamp(part.End < 0 && part.End >= -size ? part.End + size : part.End, -1, size),
+            step = Math.Max(part.Step, -size), count = Math.Max(0, (start - end - step - 1) / -step);
+        if (count == 0)
             throw new UnsupportedNodeException("it selects no values");
+        // Every value is a piece.
+        if (count > MostPieces)
+            throw new UnsupportedNodeException($"it selects more than {MostPieces} pieces");
+        long[] at = [.. Enumerable.Range(0, (int)count).Select(i => start + i * step)];
         string name = $"{node.Outputs[0]}.reversed{dimension}";
-        Select(c, node with { Name = name, Outputs = [name] }, x, dimension, [.. at], [at.Count]);
+        Select(c, node with { Name = name, Outputs = [name] }, x, dimension, at, [count]);
         return c.Find(name)!;
     }
 
@@ -355,8 +357,8 @@ internal static class ShapeImports
     {
         x = c.Plain(x);
         long[] sizes = x.Sizes;
-        Activation rows = Activation.Of(x.Node, sizes[0], Product(sizes[1..part.Dimension]), sizes[part.Dimension],
-            Product(sizes[(part.Dimension + 1)..]));
+        Activation rows = Activation.Of(x.Node, sizes[0], Views.Product(sizes[1..part.Dimension]),
+            sizes[part.Dimension], Views.Product(sizes[(part.Dimension + 1)..]));
         rows = Cut(c, node, rows, part with { Dimension = 2 }, isLast);
         sizes[part.Dimension] = rows.Sizes[2];
         return Activation.Of(rows.Node, sizes);
@@ -374,15 +376,13 @@ internal static class ShapeImports
         {
             // The number of samples is left out of the product, which might not fit.
             bool keeps = open > 0 && sizes[0] == from[0];
-            long all = Product(keeps ? from[1..] : from),
-                others = Product([.. sizes.Where((size, i) => i != open && !(keeps && i == 0))]);
+            long all = Views.Product(keeps ? from[1..] : from),
+                others = Views.Product([.. sizes.Where((size, i) => i != open && !(keeps && i == 0))]);
             sizes[open] = others > 0 ? all / others : 0;
         }
-        return sizes.Length > 0 && sizes[0] == from[0] && Product(sizes[1..]) != Product(from[1..])
+        return sizes.Length > 0 && sizes[0] == from[0] && Views.Product(sizes[1..]) != Views.Product(from[1..])
             ? throw new InvalidDataException($"{node.Place} makes {string.Join('×', asked)} of "
                 + $"N×{string.Join('×', from.Skip(1))}, which has another number of values.")
             : sizes;
     }
-
-    private static long Product(long[] sizes) => Views.Product(sizes);
 }

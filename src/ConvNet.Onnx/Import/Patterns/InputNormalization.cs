@@ -18,7 +18,7 @@ internal static class InputNormalization
         {
             OnnxNode? next = program.Nodes.FirstOrDefault(node => node.Inputs.Contains(value));
             if (next is null || next.Operator != type || next.Domain.Length > 0 || next.Input(0) != value
-                || (nodes.Count > 0 && program.Uses(value) != 1) || program.Outputs.Contains(next.Outputs[0])
+                || (nodes.Count > 0 && program.Uses(value) != 1) || program.IsOutput(next.Outputs[0])
                 || program.Constant(next, 1) is not { Kind: ElementKind.Real })
                 return null;
             nodes.Add(next);

@@ -9,7 +9,7 @@ internal static class LinearPatterns
         for (int i = 0; i < 2; i++)
         {
             if (program.Producer(last.Input(1 - i), "MatMul") is { Inputs.Count: 2 } product
-                && program.Uses(product.Outputs[0]) == 1 && !program.Outputs.Contains(product.Outputs[0])
+                && program.Uses(product.Outputs[0]) == 1 && !program.IsOutput(product.Outputs[0])
                 && program.Constant(product, 1) is { Sizes.Length: 2 } weights
                 && program.Constant(last, i) is { Sizes.Length: > 0 } bias && bias.Length == weights.Sizes[1]
                 && bias.Sizes[^1] == bias.Length)

@@ -5,7 +5,7 @@ namespace ConvNet.Onnx;
 /// <summary>What patterns are made of.</summary>
 internal static class PatternParts
 {
-    private const int MostFactors = 8;
+    private const int MostFactors = 8, MostNested = 8;
 
     /// <summary>Creates the node that stands for a pattern.</summary>
     public static OnnxNode Composed(this OnnxNode last, string type, string[] inputs, string note = "",
@@ -31,7 +31,11 @@ internal static class PatternParts
     public static bool IsNear(this double a, double b) => Math.Abs(a - b) <= 1e-3 * Math.Abs(b);
 
     /// <summary>Returns the factors of a product, of which those that are constant are multiplied.</summary>
-    public static (double Constant, List<string> Others) Factors(this OnnxProgram program, OnnxNode product)
+    /// <param name="program">The ONNX graph.</param>
+    /// <param name="product">The product.</param>
+    /// <param name="depth">The number of products that read this one; a deeper one is a factor.</param>
+    public static (double Constant, List<string> Others) Factors(this OnnxProgram program, OnnxNode product,
+        int depth = 0)
     {
         double constant = 1;
         var others = new List<string>();
@@ -45,11 +49,11 @@ internal static class PatternParts
         {
             if (program.Scalar(value) is { } number)
                 constant *= number;
-            else if (others.Count < MostFactors && (program.Producer(value, "Mul") is not null
+            else if (others.Count < MostFactors && depth < MostNested && (program.Producer(value, "Mul") is not null
                 || (program.Producer(value, "Div") is { } division && program.Scalar(division.Input(1)) is not null)))
             {
                 (double inner, List<string> more) = program.Factors(program.Producer(value, "Mul")
-                    ?? program.Producer(value, "Div")!);
+                    ?? program.Producer(value, "Div")!, depth + 1);
                 constant *= inner;
                 others.AddRange(more);
             }
