@@ -12,7 +12,7 @@ internal static class FileInspector
 {
     private const string Weights = "weights", Format = "format";
 
-    private const int Head = 9;
+    private const int Head = TorchSequence.StartBytes;
 
     /// <summary>Examines a file or a folder.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or of no known kind.</exception>

@@ -4,6 +4,7 @@ using ConvNet.Models;
 using ConvNet.Onnx;
 using ConvNet.Serialization;
 using ConvNet.Tests.Data;
+using ConvNet.Tests.Truth;
 using NUnit.Framework;
 
 namespace ConvNet.Tests.Cli;
@@ -45,15 +46,19 @@ public sealed class InspectTests
     public void EveryKindOfFileIsRecognizedByItsContent()
     {
         using var data = new TinyData();
-        string torch = _folder.File("a"), onnx = _folder.File("b"), plain = _folder.File("c"), idx = _folder.File("d");
+        string torch = _folder.File("a"), onnx = _folder.File("b"), plain = _folder.File("c"), idx = _folder.File("d"),
+            old = _folder.File("e");
         new TorchCheckpoint([new("w", [2, 3], new float[6])]).Write(torch);
         File.WriteAllBytes(onnx, OnnxExport.Write(BuiltInModels.Create("digits"),
             parameter => new float[parameter.Length]));
+        File.WriteAllBytes(old, Convert.FromBase64String(TruthTable.Cases("checkpoints.json")
+            .Single(each => each.Name == "old form").Json.GetProperty("file").GetString()!));
         new SafeTensors(new Dictionary<string, string> { ["by"] = "someone" }, [new("w", [2], [1, 2])]).Write(plain);
         File.WriteAllBytes(idx, TinyData.Idx(new byte[8], 2, 2, 2));
         (string File, string Kind, string Fact, string Value)[] files =
         [
-            (torch, "PyTorch checkpoint", "weights", "6"), (plain, "safetensors file", "by", "someone"),
+            (torch, "PyTorch checkpoint", "weights", "6"), (old, "PyTorch checkpoint", "weights", "138"),
+            (plain, "safetensors file", "by", "someone"),
             (onnx, "ONNX model", "output fc", "N×10"), (idx, "IDX file of bytes", "dimensions", "2×2×2"),
             (data.File("t10k-labels-idx1-ubyte.gz"), "IDX file of bytes", "dimensions", "31"),
             (data.Model, "graph", "layers", "5"), (data.Folder, "data", "form", "Idx"),
