@@ -77,6 +77,7 @@ public sealed class PackageTests
             </Project>
             """);
         File.WriteAllText(folder.File("Program.cs"), ReadmeTests.FirstBlock("csharp"));
+        File.WriteAllText(folder.File("Documented.cs"), DocumentedPrograms.Source());
 
         CommandResult ran = Dotnet(folder.Path, "run");
 
