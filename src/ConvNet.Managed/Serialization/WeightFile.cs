@@ -45,10 +45,11 @@ public static class WeightFile
     /// <summary>Writes tensors into the parameters and buffers of a network. Everything is checked before.</summary>
     /// <param name="tensors">The tensors, by the names of the parameters, in any order. If none has such a name, names
     /// of modules that all begin with are left out: <c>module.</c> of <c>DataParallel</c>, <c>_orig_mod.</c> of
-    /// <c>torch.compile</c>, or that of the network in a program of Lightning.</param>
+    /// <c>torch.compile</c>, or that of the network in a program of Lightning. Trailing dimensions
+    /// of size 1 may be missing: a matrix fits a 1×1 convolution.</param>
     /// <param name="executable">The network.</param>
     /// <param name="strict">Whether each parameter must have a tensor, and each tensor a parameter. If not, those with
-    /// the same name and dimensions are written, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
+    /// the same name and fitting dimensions are written, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
     /// <returns>The parameters and buffers of the network that were not written; empty if it is strict.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> or <paramref name="executable"/> is
     /// null.</exception>
@@ -65,7 +66,7 @@ public static class WeightFile
         tensors = Unwrapped(tensors, executable.Graph);
         IReadOnlyList<Parameter> parameters = executable.Graph.Parameters;
         NamedTensor[] fitting = strict ? [.. tensors] : [.. tensors.Where(tensor => parameters.Any(p
-            => p.Name == tensor.Name && p.Dimensions.SequenceEqual(tensor.Dimensions)))];
+            => p.Name == tensor.Name && Fits(tensor, p)))];
         if (Mismatch(fitting, executable.Graph, strict) is { } mismatch)
             throw new ArgumentException(mismatch, nameof(tensors));
         var byName = fitting.ToDictionary(tensor => tensor.Name, StringComparer.Ordinal);
@@ -147,12 +148,20 @@ public static class WeightFile
             .. List("no parameter for the tensor", tensors.Select(tensor => tensor.Name)
                 .Except(parameters.Select(p => p.Name), StringComparer.Ordinal)),
             .. List("other dimensions", parameters.Where(p => byName.TryGetValue(p.Name, out NamedTensor? tensor)
-                && !tensor.Dimensions.SequenceEqual(p.Dimensions))
+                && !Fits(tensor, p))
                 .Select(p => $"{p} with a tensor of {Excerpt.OfSizes([.. byName[p.Name].Dimensions])}")),
             .. List("a value that is not finite in",
                 tensors.Where(tensor => Floats.IndexOfNonFinite(tensor.Values) >= 0).Select(tensor => tensor.Name)),
         ];
         return problems.Length == 0 ? null : $"The weights do not fit the network: {string.Join("; ", problems)}.";
+    }
+
+    // A matrix fits a 1×1 convolution.
+    private static bool Fits(NamedTensor tensor, Parameter parameter)
+    {
+        int common = Math.Min(tensor.Dimensions.Count, parameter.Dimensions.Count);
+        return tensor.Dimensions.Take(common).SequenceEqual(parameter.Dimensions.Take(common))
+            && tensor.Dimensions.Skip(common).Concat(parameter.Dimensions.Skip(common)).All(size => size == 1);
     }
 
     private static IEnumerable<string> List(string what, IEnumerable<string> names)

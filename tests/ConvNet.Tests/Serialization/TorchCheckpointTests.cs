@@ -140,6 +140,22 @@ public sealed class TorchCheckpointTests
         WeightFile.CopyTo(whole, net);
     }
 
+    [Test]
+    public void TrailingDimensionsOfOneMayBeMissing()
+    {
+        Graph graph = Sequential.Of(new Shape(3, 2, 2), new Conv2d(2, 1, bias: false), new LayerScale(1));
+        using var backend = new ManagedBackend();
+        using IExecutable net = backend.CompileInference(graph, 1);
+        float[] values = [1, 2, 3, 4, 5, 6];
+        NamedTensor scale = new(graph.Parameters[1].Name, [2, 1, 1], [1, 2]);
+        WeightFile.CopyTo([new("conv1.weight", [2, 3], values), scale], net);
+        Assert.That(net.ValuesOf(graph.Parameters[0]), Is.EqualTo(values));
+        foreach (int[] wrong in (int[][])[[3, 2], [2, 3, 1, 2], [6], [1, 2, 3], [2, 1, 3]])
+            Assert.That(() => WeightFile.CopyTo([new("conv1.weight", wrong, new float[wrong.Aggregate(1,
+                (product, size) => product * size)]), scale], net), Throws.ArgumentException.With.Message
+                .Contains("other dimensions conv1.weight (2×3×1×1)"), string.Join('×', wrong));
+    }
+
     [TestCaseSource(nameof(Refused))]
     public void WhatIsNoDictionaryOfTensorsIsRefusedByName(TruthCase @case)
         => Assert.That(() => TorchCheckpoint.Read(FileOf(@case)), Throws.TypeOf<InvalidDataException>()
