@@ -49,7 +49,8 @@ public static class WeightFile
     /// of size 1 may be missing: a matrix fits a 1×1 convolution.</param>
     /// <param name="executable">The network.</param>
     /// <param name="strict">Whether each parameter must have a tensor, and each tensor a parameter. If not, those with
-    /// the same name and fitting dimensions are written, as for transfer learning (<see cref="Graph.WithLayer"/>).</param>
+    /// the same name and fitting dimensions are written, as for transfer learning
+    /// (<see cref="Graph.WithLayer"/>).</param>
     /// <returns>The parameters and buffers of the network that were not written; empty if it is strict.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensors"/> or <paramref name="executable"/> is
     /// null.</exception>

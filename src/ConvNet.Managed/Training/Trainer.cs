@@ -290,7 +290,7 @@ public sealed class Trainer
         };
     }
 
-    // The place of the step of a batch among all steps, of which each has several batches if they are accumulated.
+    // The position of the step of a batch among all steps, of which each has several batches if they are accumulated.
     private SchedulePoint StepOf(LoaderPosition batch, in SchedulePoint point)
     {
         long perEpoch = (point.StepsPerEpoch - 1) / _options.AccumulateBatches + 1;

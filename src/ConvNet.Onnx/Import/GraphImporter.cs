@@ -141,10 +141,11 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
         => node.Name.Length > 0 ? node.Name : node.Outputs.FirstOrDefault(output => output.Length > 0) ?? "";
 
     // An output has the name of its node. A view of another node, or of an input, becomes a layer of its own. Returns
-    // false if that name was given to the layer of the values.
+    // false if the name of such a layer was given to that of its values.
     private bool SetOutputs(ImportContext context, OnnxProgram program)
     {
         var outputs = new List<Node>();
+        bool haveNames = true;
         foreach (string name in program.Outputs)
         {
             OnnxNode place = new("", "Output", 0, name, [], [name], new Dictionary<string, AttributeProto>());
@@ -160,8 +161,7 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 Node node = value.Node;
                 if (node.Shape != shape || node.Layer is null || node.Name != name)
                     node = context.AddNamed(name, new Reshape(shape), node);
-                if (node.Name != name && _viewed.Add(name))
-                    return false;
+                haveNames &= node.Name == name || !_viewed.Add(name);
                 context.OutputSizes.Add((name, value.Sizes[context.Lead..]));
                 outputs.Add(node);
             }
@@ -170,9 +170,9 @@ internal sealed class GraphImporter(ModelProto model, string source, ExternalDat
                 _unsupported.Add((place, reason.Message));
             }
         }
-        if (_unsupported.Count == 0 && outputs.Count > 0)
+        if (haveNames && _unsupported.Count == 0 && outputs.Count > 0)
             Finish(context.Graph, outputs);
-        return true;
+        return haveNames;
     }
 
     private static ConstantOutput ConstantOf(OnnxProgram program, string name)

@@ -51,6 +51,16 @@ public sealed class OnnxTorchTests
         => Assert.That(ModelProto.Parser.ParseFrom(file).Import().Graph.Output.Name, Is.EqualTo("y"),
             string.Join('×', sizes));
 
+    [Test]
+    public void EveryOutputThatIsAViewHasItsName()
+    {
+        string[] names = [.. Enumerable.Range(0, 300).Select(i => i == 0 ? "y" : $"y{i}")];
+        ModelProto model = OnnxModels.Of(s_map, 12,
+            [.. names.Select(name => OnnxModels.Node("ReduceSum", ["x"], name, Ints("axes", 1)))]);
+        model.Graph.Output.AddRange(names.Skip(1).Select(name => OnnxModels.Value(name, null)));
+        Assert.That(model.Import().Graph.Outputs.Select(output => output.Name), Is.EqualTo(names));
+    }
+
     // The layer normalisation of ConvNeXt and of Segment Anything: its channels come first.
     [TestCase(1, 4, 1, 1, true), TestCase(1, 4, 1, 1, false), TestCase(-1, 1, 1, 6, true)]
     [TestCase(1, 1, 1, 6, true), TestCase(2, 1, 5, 1, true)]

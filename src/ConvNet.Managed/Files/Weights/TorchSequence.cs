@@ -16,7 +16,7 @@ internal sealed class TorchSequence : TorchFile
     // The magic number as a pickle has it: behind its opcode and the number of its bytes.
     private static readonly byte[] s_magic = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
-    private readonly Dictionary<string, (long At, long Bytes)> _places = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (long At, long Bytes)> _positions = new(StringComparer.Ordinal);
     private readonly object? _root;
 
     /// <summary>Opens a file.</summary>
@@ -53,13 +53,13 @@ internal sealed class TorchSequence : TorchFile
 
     /// <inheritdoc/>
     protected override long BytesOf(PickledStorage storage, string place)
-        => _places.TryGetValue(storage.Key, out (long, long Bytes) found) ? found.Bytes
+        => _positions.TryGetValue(storage.Key, out (long, long Bytes) found) ? found.Bytes
             : throw new InvalidDataException($"{place}: the file has no storage {Excerpt.Of(storage.Key)}.");
 
     /// <inheritdoc/>
     protected override void Read(PickledStorage storage, string place, Action<Stream> read)
     {
-        Content.Position = _places[storage.Key].At;
+        Content.Position = _positions[storage.Key].At;
         read(Content);
     }
 
@@ -86,7 +86,7 @@ internal sealed class TorchSequence : TorchFile
                     + $"storage {Excerpt.Of(name)}.");
             Content.ReadExactly(count);
             if (BinaryPrimitives.ReadInt64LittleEndian(count) != storage.Count
-                || !_places.TryAdd(name, (Content.Position, storage.Count * size)))
+                || !_positions.TryAdd(name, (Content.Position, storage.Count * size)))
                 throw new InvalidDataException($"{Path}: the storage {Excerpt.Of(name)} is damaged.");
             Content.Position += storage.Count * size;
         }
