@@ -52,6 +52,28 @@ public sealed class OnnxTorchTests
             string.Join('×', sizes));
 
     [Test]
+    public void TheNormOfZerosHasTheSlopeZero([Values] bool isNative)
+    {
+        ImportedModel model = Of("ReduceL2", Ints("axes", 1)).Import();
+        using IBackend backend = isNative ? new NativeBackend() : new ManagedBackend();
+        using IExecutable network = backend.Compile(model.Graph,
+            new TrainingSpec(1, new MeanSquaredError(), new Sgd()) { InputGradient = true });
+        model.CopyTo(network);
+        float[] input = new float[4 * 5 * 6], gradient = new float[input.Length], targets = new float[5 * 6];
+        Array.Fill(targets, 1);
+        // One pixel is not zero.
+        (input[0], input[5 * 6]) = (3, 4);
+        network.Forward(input);
+        network.Loss(targets);
+        network.Backward();
+        network.ReadInputGradient(gradient);
+        Assert.That(gradient, Has.All.Matches<float>(float.IsFinite));
+        Assert.That(gradient.Index().Where(each => each.Item != 0).Select(each => each.Index),
+            Is.EqualTo((int[])[0, 5 * 6]));
+        Assert.That(gradient[5 * 6] / gradient[0], Is.EqualTo(4f / 3).Within(1e-5f));
+    }
+
+    [Test]
     public void EveryOutputThatIsAViewHasItsName()
     {
         string[] names = [.. Enumerable.Range(0, 300).Select(i => i == 0 ? "y" : $"y{i}")];

@@ -36,12 +36,15 @@ internal static class ReductionImports
         Sum(c, Reduction(node, magnitudes));
     }
 
-    /// <summary>ReduceL2: the root of the sum of the squares.</summary>
+    /// <summary>ReduceL2: the root of the sum of the squares, of which none is less than the smallest normal number.
+    /// So the norm of zeros has the slope 0, as in PyTorch, where that of the root is infinite.</summary>
     public static void L2(ImportContext c, OnnxNode node)
     {
-        OnnxNode sum = Step(node, "sum", [.. node.Inputs]);
+        const float Smallest = 1.17549435e-38f;
+        OnnxNode sum = Step(node, "sum", [.. node.Inputs]), positive = Step(node, "positive", sum.Outputs[0]);
         SumSquare(c, sum);
-        ActivationImports.Sqrt(c, node with { Inputs = sum.Outputs });
+        ActivationImports.AddClip(c, positive, Smallest, float.MaxValue);
+        ActivationImports.Sqrt(c, node with { Inputs = positive.Outputs });
     }
 
     /// <summary>ReduceSumSquare: the sum of the squares.</summary>
