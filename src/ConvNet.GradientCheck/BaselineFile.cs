@@ -39,11 +39,7 @@ public static class BaselineFile
                 WriteDeviation(writer, deviation);
             writer.WriteEndArray();
             writer.WriteEndObject();
-        }, new JsonWriterOptions
-        {
-            Indented = true,
-            Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        }) + "\n";
+        }, JsonText.ForPeople) + "\n";
     }
 
     /// <summary>Reads a baseline from JSON.</summary>

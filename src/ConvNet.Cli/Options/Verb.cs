@@ -270,15 +270,15 @@ internal abstract class Verb : Command
         Written("--report", "Write the results to this file as HTML, with charts, machine details and raw data."),
         Written("--markdown", "Write the same page to this file as Markdown."));
 
-    /// <summary>How the tool was called: the script that builds it sets the variable.</summary>
-    internal static string Program => Environment.GetEnvironmentVariable("CONVNET_COMMAND") ?? "convnet";
+    /// <summary>How the tool was called, for use in a shell: the script that builds it sets the variable.</summary>
+    internal static string Program => Quoted(Environment.GetEnvironmentVariable("CONVNET_COMMAND") ?? "convnet");
 
     /// <summary>Formats the command line for use in a shell.</summary>
     /// <param name="command">The command line.</param>
     /// <param name="except">Options to leave out, with their values.</param>
     internal static string CommandLineOf(ParseResult command, params IReadOnlyCollection<Option> except)
     {
-        var words = new List<string> { Quoted(Program) };
+        var words = new List<string> { Program };
         bool isLeftOut = false;
         foreach (Token token in command.Tokens)
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace ConvNet.Serialization;
@@ -6,6 +7,13 @@ namespace ConvNet.Serialization;
 /// <summary>JSON as text.</summary>
 internal static class JsonText
 {
+    /// <summary>Lines for people, in which only what JSON requires is escaped.</summary>
+    public static JsonWriterOptions ForPeople { get; } = new()
+    {
+        Indented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
     /// <summary>Returns what a function writes.</summary>
     /// <param name="write">Writes the JSON.</param>
     /// <param name="options">How it is written.</param>

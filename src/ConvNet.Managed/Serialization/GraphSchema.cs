@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace ConvNet.Serialization;
@@ -26,11 +25,7 @@ internal static class GraphSchema
             WriteLayer(json, layer);
         json.WriteEndObject();
         json.WriteEndObject();
-    }, new JsonWriterOptions
-    {
-        Indented = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
-    });
+    }, JsonText.ForPeople);
 
     private static void WriteRoot(Utf8JsonWriter json, LayerSet layers, string format, int version)
     {

@@ -7,9 +7,7 @@ internal sealed class Broadcasting(Memory<byte> bytes, int root) : MpiOperation
 {
     protected override unsafe int Start()
     {
-        byte nothing = 0;
-        void* values = bytes.IsEmpty ? &nothing : Pin<byte>(bytes);
-        ConvnetMpi.cn_mpi_broadcast(values, bytes.Length, root, out int request).ThrowIfFailed();
+        ConvnetMpi.cn_mpi_broadcast(Pin<byte>(bytes), bytes.Length, root, out int request).ThrowIfFailed();
         return request;
     }
 }

@@ -7,10 +7,7 @@ internal sealed class Gathering(ReadOnlyMemory<byte> own, Memory<byte> all) : Mp
 {
     protected override unsafe int Start()
     {
-        // An empty memory has no address.
-        byte nothing = 0;
-        void* from = own.IsEmpty ? &nothing : Pin(own), to = all.IsEmpty ? &nothing : Pin<byte>(all);
-        ConvnetMpi.cn_mpi_gather(from, own.Length, to, out int request).ThrowIfFailed();
+        ConvnetMpi.cn_mpi_gather(Pin(own), own.Length, Pin<byte>(all), out int request).ThrowIfFailed();
         return request;
     }
 }

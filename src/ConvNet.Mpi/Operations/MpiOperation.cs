@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using ConvNet.Mpi.Interop;
 
 namespace ConvNet.Mpi.Operations;
@@ -8,6 +9,8 @@ namespace ConvNet.Mpi.Operations;
 /// completes.</summary>
 internal abstract class MpiOperation : ICollective, IDisposable
 {
+    private static readonly byte[] s_nothing = GC.AllocateArray<byte>(1, pinned: true);
+
     private readonly ManualResetEventSlim _done = new();
     private readonly List<MemoryHandle> _pins = [];
     private readonly long _start = Stopwatch.GetTimestamp();
@@ -67,8 +70,11 @@ internal abstract class MpiOperation : ICollective, IDisposable
     protected virtual int? Continue() => null;
 
     /// <summary>Keeps memory where it is until the operation ends.</summary>
+    /// <returns>Its address; that of other memory if it is empty and has none, which MPI refuses.</returns>
     protected unsafe void* Pin<T>(ReadOnlyMemory<T> memory)
     {
+        if (memory.IsEmpty)
+            return (void*)Marshal.UnsafeAddrOfPinnedArrayElement(s_nothing, 0);
         MemoryHandle handle = memory.Pin();
         _pins.Add(handle);
         return handle.Pointer;

@@ -168,11 +168,6 @@ internal sealed class ImportContext(OnnxProgram program, long batch, bool isUnba
     public Node Add(OnnxNode node, Layer layer, params ReadOnlySpan<Node> inputs)
         => AddNamed(NameOf(node), layer, inputs);
 
-    /// <summary>Adds the layer that computes the values of the first output of a node in another shape.</summary>
-    public Node AddViewed(OnnxNode node, Layer layer, params ReadOnlySpan<Node> inputs)
-        => program.IsOutput(node.Outputs[0]) ? AddPart(node, "values", layer, inputs)
-            : Add(node, layer, inputs);
-
     /// <summary>Adds a layer whose name is derived from its kind or given.</summary>
     public Node AddNamed(string? name, Layer layer, params ReadOnlySpan<Node> inputs)
     {

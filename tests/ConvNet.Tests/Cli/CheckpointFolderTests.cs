@@ -112,6 +112,7 @@ public sealed class CheckpointFolderTests
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            Environment = { ["CONVNET_COMMAND"] = "../my tools/convnet" },
         })!;
         Task<string> error = process.StandardError.ReadToEndAsync(), output = process.StandardOutput.ReadToEndAsync();
         var clock = Stopwatch.StartNew();
@@ -121,8 +122,9 @@ public sealed class CheckpointFolderTests
             kill.WaitForExit();
         Assert.That(process.WaitForExit(s_patience), "the process ends");
         Assert.That(process.ExitCode, Is.EqualTo(code), error.Result);
-        string resume = error.Result[(error.Result.IndexOf("To resume: convnet ", StringComparison.Ordinal)
-            + "To resume: convnet ".Length)..].Trim();
+        const string Before = "To resume: '../my tools/convnet' ";
+        Assert.That(error.Result, Does.Contain(Before));
+        string resume = error.Result[(error.Result.IndexOf(Before, StringComparison.Ordinal) + Before.Length)..].Trim();
         Assert.That(error.Result, Does.Contain($"interrupted; saved before: {Runs}."));
         Assert.That(resume, Does.StartWith("train --backend managed").And.EndsWith($"--resume {Runs}")
             .And.Contain("'conv*.bias'").And.Not.Contain("--model").And.Not.Contain("--checkpoint"));

@@ -14,8 +14,10 @@ namespace ConvNet.Serialization;
 /// texts of Python 2.</remarks>
 internal sealed class PickleReader
 {
-    // The most bytes of a pickle.
-    private const int MostBytes = 100_000_000, MostNameBytes = 1 << 16, MostDimensions = 64;
+    /// <summary>The most bytes of a pickle.</summary>
+    public const int MostBytes = 100_000_000;
+
+    private const int MostNameBytes = 1 << 16, MostDimensions = 64;
 
     private const string Dictionary = "collections.OrderedDict", OtherDictionary = "collections.defaultdict",
         Tensor = "torch._utils._rebuild_tensor_v2", OldTensor = "torch._utils._rebuild_tensor",

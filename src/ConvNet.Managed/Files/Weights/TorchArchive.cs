@@ -7,7 +7,7 @@ namespace ConvNet.Serialization;
 /// compressed.</summary>
 internal sealed class TorchArchive : TorchFile
 {
-    private const int MaxPickleBytes = 100_000_000, MaxEntries = 1_000_000;
+    private const int MaxEntries = 1_000_000;
 
     private readonly ZipArchive _zip;
     private readonly string _folder;
@@ -42,7 +42,7 @@ internal sealed class TorchArchive : TorchFile
     /// <inheritdoc/>
     public override object? Read()
     {
-        byte[] pickle = BytesOf(_zip.GetEntry($"{_folder}data.pkl")!, MaxPickleBytes);
+        byte[] pickle = BytesOf(_zip.GetEntry($"{_folder}data.pkl")!, PickleReader.MostBytes);
         return new PickleReader(new MemoryStream(pickle), Path).Read();
     }
 

@@ -81,7 +81,7 @@ internal static class ActivationImports
         {
             x = c.Plain(x);
             Node values = c.Map(Activation.Of(x.Node, x.Sizes[0], Views.Product(x.Sizes[1..]))),
-                each = c.AddViewed(node, new Prelu(perChannel: true), values);
+                each = c.Add(node, new Prelu(perChannel: true), values);
             c.Write(each, each.Parameters[0].Role, ArithmeticImports.Spread(c, slopes, x.Sizes[1..]).ToReals());
             c.Set(node, Activation.Of(each, x.Sizes));
             return;

@@ -187,18 +187,16 @@ internal static class ArithmeticImports
         Node map = c.Stored(x), added;
         if (values.All(value => value.Shift == 0))
         {
-            added = Added(new LayerScale(1));
+            added = c.Add(node, new LayerScale(1), map);
             c.Write(added, ParameterRole.Scale, [.. values.Select(value => value.Scale)]);
         }
         else
         {
-            added = Added(new Conv2d(map.Shape.C, 1, groups: map.Shape.C));
+            added = c.Add(node, new Conv2d(map.Shape.C, 1, groups: map.Shape.C), map);
             c.Write(added, ParameterRole.Weight, [.. values.Select(value => value.Scale)], isFixed: true);
             c.Write(added, ParameterRole.Bias, [.. values.Select(value => value.Shift)]);
         }
         c.Set(node, whole is null ? x.With(added) : Activation.Of(added, whole));
-
-        Node Added(Layer layer) => whole is null ? c.Add(node, layer, map) : c.AddViewed(node, layer, map);
     }
 
     /// <summary>Whether a constant differs along several dimensions of a sample, and not along that of the

@@ -132,7 +132,7 @@ internal static class ConvolutionImports
         int groups = (int)Views.Product(matrices);
         int[] swapped = [.. Enumerable.Range(0, rank - 2), rank - 1, rank - 2];
         Activation columns = c.Plain(x.Transposed(swapped, $"{c.NameOf(node)}.columns"));
-        Node conv = c.AddViewed(node, new Conv2d(checked((int)(groups * outputs)), 1, groups: groups, bias: false),
+        Node conv = c.Add(node, new Conv2d(checked((int)(groups * outputs)), 1, groups: groups, bias: false),
             c.Stored(Activation.Of(columns.Node, s[0], groups * terms, s[^2])));
         c.Write(conv, ParameterRole.Weight, FoldedMoves.Swapped(w));
         c.Set(node, Activation.Of(conv, [s[0], .. matrices, outputs, s[^2]]).Transposed(swapped, conv.Name));

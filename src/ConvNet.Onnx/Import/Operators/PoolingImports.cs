@@ -76,7 +76,7 @@ internal static class PoolingImports
         Node padded = c.AddPart(node, "padded", new Pad2d(window.Padding), map),
             means = c.AddPart(node, "means", new AvgPool2d(window.Kernel, window.Stride, 0, window.Rounding), padded);
         Shape y = means.Shape;
-        Node scaled = c.AddViewed(node, new LayerScale(1), c.Stored(Activation.Of(means, x.Sizes[0], y.Length)));
+        Node scaled = c.Add(node, new LayerScale(1), c.Stored(Activation.Of(means, x.Sizes[0], y.Length)));
         c.Write(scaled, ParameterRole.Scale, [.. Enumerable.Repeat(factors, y.C).SelectMany(each => each)],
             isFixed: true);
         c.Set(node, Activation.OfMap(scaled, y, x));

@@ -33,7 +33,7 @@ internal static class ReductionImports
     {
         OnnxNode magnitudes = Step(node, "magnitudes", node.Inputs[0]);
         ArithmeticImports.Abs(c, magnitudes);
-        Sum(c, Reduction(node, magnitudes));
+        Sum(c, Reduction(node, magnitudes.Outputs[0]));
     }
 
     /// <summary>ReduceL2: the root of the sum of the squares, of which none is less than the smallest normal number.
@@ -52,7 +52,7 @@ internal static class ReductionImports
     {
         OnnxNode squares = Step(node, "squares", node.Inputs[0], node.Inputs[0]);
         ArithmeticImports.Mul(c, squares);
-        Sum(c, Reduction(node, squares));
+        Sum(c, Reduction(node, squares.Outputs[0]));
     }
 
     /// <summary>ReduceLogSum: the logarithm of the sum.</summary>
@@ -81,7 +81,7 @@ internal static class ReductionImports
             logarithm = Step(node, "logarithm", sum.Outputs[0]);
         ArithmeticImports.Sub(c, centred);
         ActivationImports.Plain<Exp>(c, powers);
-        Sum(c, Reduction(sum, powers));
+        Sum(c, Reduction(sum, powers.Outputs[0]));
         ActivationImports.Plain<Log>(c, logarithm);
         ArithmeticImports.Add(c, node with { Inputs = [logarithm.Outputs[0], largest.Outputs[0]] });
     }
@@ -94,8 +94,6 @@ internal static class ReductionImports
     }
 
     // A sum along the same dimensions. Its axes became an input in an earlier version than those of other reductions.
-    private static OnnxNode Reduction(OnnxNode node, OnnxNode of) => Reduction(node, of.Outputs[0]);
-
     private static OnnxNode Reduction(OnnxNode node, string values) => node with
     {
         Inputs = [values, .. node.Inputs.Skip(1)],

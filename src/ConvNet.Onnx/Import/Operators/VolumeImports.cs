@@ -51,7 +51,7 @@ internal static class VolumeImports
         Node tall = c.AddPart(node, "tall", new Reshape(new Shape(windows.Shape.C, slices * steps * stride, (int)s[4])),
             windows);
         float[]? bias = c.Optional(node, 2)?.ToReals();
-        Node conv = c.AddViewed(node, new Conv2d((int)w.Sizes[0], map.Kernel, map.Stride, new Padding(0,
+        Node conv = c.Add(node, new Conv2d((int)w.Sizes[0], map.Kernel, map.Stride, new Padding(0,
             map.Padding.Left, Math.Max(0, map.Reach.H - stride), map.Padding.Right), map.Dilation, groups,
             bias is not null, Rounding.Floor), tall);
         c.Write(conv, ParameterRole.Weight, w.ToReals());
